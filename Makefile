@@ -1,0 +1,52 @@
+# Every target sets up what it needs first (scripts/set_up.py says how, and what MIEN_TORCH and PYTHON choose).
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check page-tools bench format run-env dev-env
+
+PY := .venv/bin/python
+PACKAGES := models render tracker stream
+SOURCES := $(PACKAGES) tests scripts mien.py
+
+# Tests run side by side: threads inside each would only fight over the cores.
+export OMP_NUM_THREADS ?= 1
+
+help:
+	@echo "make serve    the live server: open the address it prints, and allow the camera"
+	@echo "make test     the tests"
+	@echo "make check    format, lint, types of Python and page, layers, generated files"
+	@echo "make bench    the benchmarks"
+	@echo "make format   put the source into its format"
+
+serve: run-env
+	.venv/bin/mien serve
+
+# One process a core; a file's tests stay together, since they share what is slow to make (servers, videos). The page's
+# tests come alone: a browser and a live server want both cores, and their event loop does not share a process.
+test: dev-env
+	$(PY) -m pytest -n auto --dist loadfile --ignore tests/web
+	$(PY) -m pytest tests/web
+
+check: dev-env page-tools
+	$(PY) -m ruff format --check $(SOURCES)
+	$(PY) -m ruff check $(SOURCES)
+	$(PY) -m mypy $(SOURCES)
+	$(PY) -m pytest -q tests/test_layers.py tests/stream/test_protocol.py tests/web/test_types.py
+
+# TypeScript, which checks the page's types. Without npm, or without its registry, that test is skipped and says so.
+page-tools: tests/web/node_modules/.package-lock.json
+
+tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
+	@command -v npm >/dev/null && npm ci --prefix tests/web --no-audit --no-fund || echo "no TypeScript: is npm there?"
+
+bench: run-env
+	.venv/bin/mien bench
+
+format: dev-env
+	$(PY) -m ruff format $(SOURCES)
+	$(PY) -m ruff check --fix $(SOURCES)
+
+run-env:
+	@sh scripts/set_up.sh run
+
+dev-env:
+	@sh scripts/set_up.sh dev
