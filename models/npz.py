@@ -1,0 +1,104 @@
+"""Reading `.npz` files from anywhere: no pickle is executed, nothing allocated before its size is known to be sane."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from tokenize import TokenError
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from models.types import MienError
+
+Array = NDArray[Any]
+MAX_TOTAL_BYTES = 4 << 30  # FLAME's largest companion (a statistical albedo) takes 1.2 GB
+_NUMBERS_AND_TEXT = "biufU"
+# What numpy's reader of headers, which is Python's own parser, raises on bytes that are none.
+_BROKEN_HEADER = (ValueError, SyntaxError, TokenError, TypeError, KeyError, MemoryError, RecursionError, OverflowError)
+
+
+def read_npz(path: Path, max_total_bytes: int = MAX_TOTAL_BYTES) -> dict[str, Array]:
+    """All arrays of the file by name, numbers and text only."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+            total = sum(member.file_size for member in members)
+            if total > max_total_bytes:
+                raise MienError(f"{path}: expected at most {max_total_bytes} bytes of arrays, got {total}")
+            return {member.filename[:-4]: _read_member(archive, member, path) for member in members}
+    except FileNotFoundError:
+        raise MienError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise MienError(
+            f"{path}: expected a whole .npz file, but {_first_line(error)}; get or write it again"
+        ) from error
+
+
+def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write all or nothing: a half-written file never stands under the final name. Equal arrays give equal bytes."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                entry = zipfile.ZipInfo(f"{name}.npy")  # of no time, where the archive itself would write now
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(entry, "w", force_zip64=True) as member:
+                    npy.write_array(member, np.asanyarray(array), allow_pickle=False)  # type: ignore[no-untyped-call]
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_array(source: object, name: str, array: Array, shape: tuple[int | None, ...]) -> Array:
+    """The array if its shape fits (None stands for any length) and its numbers are finite."""
+    fits = len(array.shape) == len(shape) and all(w is None or w == g for w, g in zip(shape, array.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if length is None else str(length) for length in shape)
+        raise MienError(f"{source}: expected {name} of shape [{wanted}], got {list(array.shape)}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise MienError(f"{source}: expected finite numbers in {name}, got NaN or infinity; get the file again")
+    return array
+
+
+def read_npy_header(stream: IO[bytes], source: object) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran's order, and type of the `.npy` data that follows in the stream."""
+    try:
+        version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+        if version[0] > 3:
+            raise ValueError
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(stream)  # type: ignore[no-untyped-call]
+    except _BROKEN_HEADER:
+        raise MienError(f"{source}: expected an array in numpy's format, but its header is broken") from None
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise MienError(f"{source}: expected an array in numpy's format, got one of shape {shape}")
+    return shape, fortran, dtype
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
+        raise MienError(f"{path}: {member.filename} is packed in a way that numpy does not use")
+    with archive.open(member) as stream:
+        shape, fortran, dtype = read_npy_header(stream, path)
+        if dtype.hasobject or dtype.kind not in _NUMBERS_AND_TEXT:
+            raise MienError(
+                f"{path}: expected numbers or text in {member.filename[:-4]}, got type {dtype}; such a file is not read"
+            )
+        size = prod(shape) * dtype.itemsize
+        if stream.tell() + size != member.file_size:
+            raise MienError(
+                f"{path}: {member.filename} holds {member.file_size} bytes, not the {size} that its header declares"
+            )
+        data = stream.read(size)  # never all that a lying archive would unpack to
+    if len(data) != size:
+        raise MienError(f"{path}: {member.filename} ends early; get or write the file again")
+    array: Array = np.frombuffer(data, dtype=dtype).copy()
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
