@@ -1,0 +1,70 @@
+"""The CPU rasteriser: numba, one thread, depth-buffered. Meaning and row order are those of `render/rasterizer.py`."""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+def rasterize(
+    clip_vertices: NDArray[np.float32], triangles: NDArray[np.int64], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Clip-space vertices [V, 4] and triangles [F, 3] -> [H, W, 4] of (u, v, z/w, triangle id + 1)."""
+    height, width = size
+    image = np.zeros((height, width, 4), np.float32)
+    vertices = np.ascontiguousarray(clip_vertices, np.float32)
+    _draw(vertices, np.ascontiguousarray(triangles, np.int64), image)
+    return image
+
+
+@njit(cache=True, nogil=True)
+def _draw(clip: NDArray[np.float32], triangles: NDArray[np.int64], image: NDArray[np.float32]) -> None:
+    height, width = image.shape[:2]
+    for face in range(triangles.shape[0]):
+        a, b, c = clip[triangles[face, 0]], clip[triangles[face, 1]], clip[triangles[face, 2]]
+        # NaN fails this test too, so that a broken vertex costs its triangles and nothing else.
+        if not (a[3] > 0.0 and b[3] > 0.0 and c[3] > 0.0):
+            continue
+        _draw_triangle(a, b, c, face + 1, height, width, image)
+
+
+@njit(cache=True, nogil=True)
+def _draw_triangle(a, b, c, label, height, width, image):  # type: ignore[no-untyped-def]
+    # Inverse w, and pixel positions, in double: edge functions of large triangles lose too much in single.
+    ia, ib, ic = 1.0 / a[3], 1.0 / b[3], 1.0 / c[3]
+    ax, ay = (a[0] * ia * 0.5 + 0.5) * width, (0.5 - a[1] * ia * 0.5) * height
+    bx, by = (b[0] * ib * 0.5 + 0.5) * width, (0.5 - b[1] * ib * 0.5) * height
+    cx, cy = (c[0] * ic * 0.5 + 0.5) * width, (0.5 - c[1] * ic * 0.5) * height
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    if not (abs(area) > 1e-12 and abs(area) < 1e18):
+        return
+    left, right = _pixel_range(min(ax, bx, cx), max(ax, bx, cx), width)
+    top, bottom = _pixel_range(min(ay, by, cy), max(ay, by, cy), height)
+    za, zb, zc = a[2] * ia, b[2] * ib, c[2] * ic
+    scale = 1.0 / area
+    for row in range(top, bottom):
+        y = row + 0.5
+        for column in range(left, right):
+            x = column + 0.5
+            wa = ((bx - x) * (cy - y) - (cx - x) * (by - y)) * scale
+            wb = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) * scale
+            wc = 1.0 - wa - wb
+            # The tiny slack closes hairline gaps between neighbours; who wins there is decided by depth, then order.
+            if wa < -1e-9 or wb < -1e-9 or wc < -1e-9:
+                continue
+            depth = wa * za + wb * zb + wc * zc
+            pixel = image[row, column]
+            if depth < -1.0 or depth > 1.0 or (pixel[3] != 0.0 and depth >= pixel[2]):
+                continue
+            pa, pb = wa * ia, wb * ib
+            total = pa + pb + wc * ic
+            pixel[0], pixel[1], pixel[2], pixel[3] = pa / total, pb / total, depth, label
+
+
+@njit(cache=True, nogil=True)
+def _pixel_range(low, high, count):  # type: ignore[no-untyped-def]
+    """The first pixel whose centre is at or beyond `low`, and one past the last at or before `high`."""
+    first = math.ceil(max(low, 0.0) - 0.5 - 1e-6)
+    last = math.floor(min(high, float(count)) - 0.5 + 1e-6) + 1
+    return max(int(first), 0), min(int(last), count)
