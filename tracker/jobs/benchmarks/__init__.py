@@ -1,0 +1,1 @@
+"""What `mien bench` measures: each module has one function that returns rows."""

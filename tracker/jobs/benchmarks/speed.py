@@ -1,0 +1,106 @@
+"""How fast: the fit alone, and detection with it, one thread, warm, on a person of the studio who talks."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import torch
+from torch import Tensor
+
+from models.head import Head
+from models.library import load_head
+from models.types import Frame, Landmarks, Prior
+from render.studio import film, random_person, random_stage
+from render.studio.motion import talking
+from tracker.fit import PersonFitter
+from tracker.jobs.bench import Row, Settings, Tell, median_ms
+from tracker.jobs.benchmarks.clips import new_tracker
+from tracker.jobs.benchmarks.heads import FLAME_EXPRESSIONS, FLAME_IDENTITIES
+from tracker.landmarks import open_detector
+from tracker.tracker import HeadTracker
+
+FRAMES, WARM_UP = 240, 110  # enrolled by then
+FAINT_M = 1e-4  # of a mode that is there for its number alone
+
+
+def measure_speed(settings: Settings, tell: Tell) -> Iterator[Row]:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    head = load_head()
+    shots = film(head, random_person(head, 1), random_stage(1), talking(FRAMES, 12.0, 1))
+    frames = [Frame(shot.image, shot.time_s, shot.index) for shot in shots]
+    tell(1, 4)
+    tracker = HeadTracker(head)
+    landmarks, detect_and_fit_s = _step_all(tracker, frames)
+    tracker.close()
+    tell(2, 4)
+    yield Row("fast.detect_and_fit", 1 / detect_and_fit_s)
+    yield Row("fast.fit.builtin", fit_ms(head, frames, landmarks))
+    tell(3, 4)
+    yield Row("fast.fit.flame_sized", fit_ms(with_modes_of_flame(head), frames, landmarks))
+    yield Row("fast.photo", photo_ms(head, frames[0]))
+    tell(4, 4)
+
+
+def _step_all(tracker: HeadTracker, frames: list[Frame]) -> tuple[list[Landmarks | None], float]:
+    """What was detected, and the middle one of the seconds a frame took once warm."""
+    seen, seconds = [], []
+    for frame in frames:
+        start = time.perf_counter()
+        result = tracker.step(frame)
+        seconds.append(time.perf_counter() - start)
+        seen.append(result.landmarks)
+    return seen, statistics.median(seconds[WARM_UP:])
+
+
+def fit_ms(head: Head, frames: list[Frame], landmarks: list[Landmarks | None]) -> float:
+    """All that `step` does but detect, in the middle."""
+    tracker = new_tracker(head)
+    seconds = []
+    for seen, frame in zip(landmarks, frames, strict=True):
+        start = time.perf_counter()
+        tracker.follow(seen, frame)
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(seconds[WARM_UP:])
+
+
+def with_modes_of_flame(head: Head) -> Head:
+    """The head with as many unknowns as FLAME's (300 + 100), and no name of Apple's: still one that fits faces."""
+    random = torch.Generator().manual_seed(0)
+
+    def padded(basis: Tensor, columns: int) -> Tensor:
+        more = FAINT_M * torch.randn(*basis.shape[:2], columns - basis.shape[2], generator=random)
+        return torch.cat((basis, more), 2)
+
+    missing = FLAME_EXPRESSIONS - head.expression_size
+    prior = head.expression_prior
+    return replace(
+        head,
+        name="as many modes as FLAME",
+        identity_basis=padded(head.identity_basis, FLAME_IDENTITIES),
+        expression_basis=padded(head.expression_basis, FLAME_EXPRESSIONS),
+        expression_names=tuple(f"shape{k}" for k in range(FLAME_EXPRESSIONS)),
+        pose_basis=padded(head.pose_basis[:, :, :0], 36),
+        expression_prior=Prior(
+            torch.cat((prior.std, torch.ones(missing))),
+            torch.cat((prior.low, torch.full((missing,), -3.0))),
+            torch.cat((prior.high, torch.full((missing,), 3.0))),
+        ),
+    )
+
+
+def photo_ms(head: Head, frame: Frame) -> float:
+    """One picture: detected afresh, and fitted with its identity."""
+    detector = open_detector("mesh", still=True)
+    fitter = PersonFitter(head)
+
+    def photo() -> None:
+        seen = detector.detect(frame.image)
+        assert seen is not None
+        fitter.fit([seen])
+
+    took = median_ms(photo)
+    detector.close()
+    return took

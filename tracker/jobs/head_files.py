@@ -1,0 +1,72 @@
+"""The fitted head for other programs, beside a track: `head.glb`, for a picture also `head.obj` and `camera.json`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.arkit import speaks_arkit
+from models.head import Head, pose_head, shape_head
+from models.npz import Array
+from models.types import HeadParams, Identity, TrackResult
+from render.camera_export import camera_json
+from render.gltf import export_glb
+from render.morphs import arkit_morphs, morph_loss_mm
+from render.obj import obj_text
+
+FRAMES_COMPARED = 40  # of a track, to tell what the morph targets lose
+NAMES = ("head.glb", "head.obj", "camera.json")
+
+
+def write_glb(
+    folder: Path, head: Head, identity: Identity | None, results: Sequence[TrackResult], arrays: Mapping[str, Array]
+) -> dict[str, Any] | None:
+    """For the report: what the morph targets lose against the full mesh, or why there is no file; None without a face.
+
+    A file of an earlier run never stays beside another track.
+    """
+    remove_head_files(folder)
+    faces = [result for result in results if result.params is not None]
+    if identity is None or not faces:
+        return None
+    if not speaks_arkit(head):
+        return {"left_out": f"head.glb: '{head.name}' has shapes of its own, and no 52 of Apple's yet"}
+    morphs = arkit_morphs(head, identity)
+    _write(folder / "head.glb", export_glb(head, identity, arrays, morphs))
+    compared = [faces[k] for k in np.unique(np.linspace(0, len(faces) - 1, FRAMES_COMPARED).astype(int))]
+    weights = np.stack([result.blendshapes for result in compared if result.blendshapes is not None])
+    params = _stacked([result.params for result in compared if result.params is not None])
+    return {"morph_loss_mm": morph_loss_mm(head, identity, morphs, params, weights)}
+
+
+def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResult) -> None:
+    """`head.obj` as it looked in one picture, in the head frame, and `camera.json` of that picture."""
+    if result.params is None or result.camera is None:
+        return
+    with torch.inference_mode():
+        vertices = pose_head(shape_head(head.to("cpu"), identity.shape.to("cpu")), result.params).vertices.numpy()
+    _write(folder / "head.obj", obj_text(head, vertices).encode())
+    _write(folder / "camera.json", (json.dumps(camera_json(result.camera, result.size_px), indent=2) + "\n").encode())
+
+
+def remove_head_files(folder: Path) -> None:
+    for name in NAMES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _stacked(params: Sequence[HeadParams]) -> HeadParams:
+    return HeadParams(
+        *(torch.stack([getattr(p, key) for p in params]) for key in ("expression", "jaw", "eyes", "neck"))
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,241 @@
+"""Pictures and videos in, as they come: turned upright, 8-bit RGB, with the time of each frame.
+
+A file is never trusted: formats that run programs or name other files are not opened, and no file may ask for more
+memory than a picture of 100 million pixels takes.
+"""
+
+import queue
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from models.types import Frame, MienError
+
+MAX_PIXELS = 100_000_000
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "TGA")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm",
+                    ".pbm", ".jp2", ".avif", ".tga")  # fmt: skip
+# No playlists (hls, dash, concat): they name files and addresses to open.
+VIDEO_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,gif,apng,mjpeg,yuv4mpegpipe,"
+    "h263,h264,hevc,av1,obu,ivf,nut,mxf,dv,rm,wtv,vob,swf,live_flv,webp"
+)
+FRAMES_AHEAD = 4  # decoded while the tracker works
+DEFAULT_FPS = 30.0
+
+
+# Pictures.
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """[H, W, 3] RGB, as a viewer would show it: turned by its EXIF note, over white where it is transparent."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own limit is told as an error below, odd notes not at all
+            with Image.open(path, formats=_formats()) as picture:
+                _check_size(path, *picture.size)
+                return np.ascontiguousarray(_rgb(ImageOps.exif_transpose(picture)))
+    except FileNotFoundError:
+        raise MienError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MienError(f"{path}: expected a picture, but this is a folder") from None
+    except UnidentifiedImageError:
+        kinds = ", ".join(PICTURE_FORMATS)
+        raise MienError(f"{path}: expected a picture ({kinds}), but it is none of these; convert it") from None
+    except Image.DecompressionBombError:
+        raise MienError(f"{path}: expected at most {MAX_PIXELS // 10**6} million pixels; shrink it") from None
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, struct.error, MemoryError) as error:
+        raise MienError(f"{path}: expected a whole picture, but {error}; get it or write it again") from error
+
+
+def _formats() -> list[str]:
+    """Of the formats that are safe to open, those that this Pillow was built with."""
+    Image.init()
+    return [name for name in PICTURE_FORMATS if name in Image.OPEN]
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise MienError(
+            f"{path}: expected at most {MAX_PIXELS // 10**6} million pixels, got {width}x{height}; shrink it"
+        )
+
+
+def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _rgb_of_levels(np.asarray(picture, np.float64))
+    if "A" in picture.mode or "transparency" in picture.info:
+        shown = picture.convert("RGBA")
+        white = Image.new("RGBA", shown.size, "white")
+        return np.asarray(Image.alpha_composite(white, shown).convert("RGB"), np.uint8)
+    return np.asarray(picture.convert("RGB"), np.uint8)
+
+
+def _rgb_of_levels(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """[H, W] grey of 16 or more bits, or of floating point: from 0 to the largest of the usual full scales."""
+    levels = np.nan_to_num(levels, nan=0.0, posinf=0.0, neginf=0.0)
+    brightest = float(levels.max(initial=0.0))
+    full = next((scale for scale in (1.0, 255.0, 65535.0) if brightest <= scale), brightest)
+    grey = np.clip(levels / full * 255, 0, 255).round().astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def find_pictures(paths: tuple[Path, ...]) -> list[Path]:
+    """The pictures named, and those in the folders named, in the order of their names."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+        if not inside:
+            raise MienError(f"{path}: expected a folder with pictures ({', '.join(PICTURE_SUFFIXES[:5])}, ...)")
+        found.extend(inside)
+    return list(dict.fromkeys(found))
+
+
+# Videos.
+
+
+@dataclass
+class Video:
+    """A video file, opened. Iterating decodes it once, a few frames ahead in a thread of its own."""
+
+    path: Path
+    frames_promised: int  # by the file's own account, 0 where it gives none
+    fps: float  # on average, as the file says
+    lost: list[str] = field(default_factory=list)  # what could not be used, in words, once iterated
+
+    def __iter__(self) -> Iterator[Frame]:
+        stop = threading.Event()
+        box: queue.Queue[Frame | BaseException | None] = queue.Queue(FRAMES_AHEAD)
+        thread = threading.Thread(target=self._fill, args=(box, stop), name="decode", daemon=True)
+        thread.start()
+        try:
+            while (item := box.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            while thread.is_alive():  # it may wait for room
+                _drain(box)
+                thread.join(0.05)
+
+    def _fill(self, box: "queue.Queue[Frame | BaseException | None]", stop: threading.Event) -> None:
+        try:
+            for frame in self._decode():
+                if stop.is_set():
+                    return
+                box.put(frame)
+            box.put(None)
+        except BaseException as error:  # raised again where the frames are taken
+            box.put(error)
+
+    def _decode(self) -> Iterator[Frame]:
+        broken = index = 0
+        time_s = -1 / self.fps
+        with open_container(self.path) as container:
+            stream = _video_stream(container, self.path)
+            for picture, error in _pictures(container, stream):
+                if picture is None:
+                    broken += error
+                    continue
+                time_s = _time(picture, time_s, self.fps)
+                yield Frame(_upright(picture), time_s, index)
+                index += 1
+        self._account(index, broken)
+
+    def _account(self, frames: int, broken: int) -> None:
+        if frames == 0:
+            raise MienError(f"{self.path}: expected a video, but no frame of it could be decoded")
+        if broken:
+            self.lost.append(f"{broken} damaged packets were left out")
+        # Files count roughly; a tail that is missing is worth a word.
+        if self.frames_promised > 1.05 * frames + 2:
+            self.lost.append(f"the file promises {self.frames_promised} frames and holds {frames}")
+
+
+def open_video(path: Path) -> Video:
+    """Check that the file is a video, without decoding it."""
+    with open_container(path) as container:
+        stream = _video_stream(container, path)
+        fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+        fps = fps if 0 < fps < 1000 else DEFAULT_FPS
+        promised = stream.frames
+        if not promised and container.duration:
+            promised = round(container.duration / 1e6 * fps)
+        return Video(path, max(0, promised), fps)
+
+
+def open_container(path: Path) -> Any:
+    if not path.exists():
+        raise MienError(f"{path}: no such file")
+    if not path.is_file():
+        raise MienError(f"{path}: expected a video file, but this is no plain file")
+    # Said to be a file, a name like 'http:x.mp4' is not taken for an address.
+    name = f"file:{path.resolve()}"
+    try:
+        return av.open(name, options={"protocol_whitelist": "file", "format_whitelist": VIDEO_FORMATS})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MienError(f"{path}: expected a video that FFmpeg reads, but: {reason}") from error
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    streams = container.streams.video
+    if not streams:
+        raise MienError(f"{path}: expected a video, but there is no picture in it (sound alone?)")
+    stream = streams[0]
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _pictures(container: Any, stream: Any) -> Iterator[tuple[Any, int]]:
+    """Each decoded picture, or (None, 1) where a packet was damaged."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, ValueError):  # the rest cannot be read
+            yield None, 1
+            return
+        try:
+            pictures = packet.decode()
+        except (av.FFmpegError, ValueError):
+            yield None, 1
+            continue
+        for picture in pictures:
+            yield picture, 0
+
+
+def _time(picture: Any, last_s: float, fps: float) -> float:
+    """The picture's time in the source; where it has none, or one that runs backwards, a frame after the last."""
+    time_s = picture.time
+    return float(time_s) if time_s is not None and time_s > last_s else last_s + 1 / fps
+
+
+def _upright(picture: Any) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
+    quarters = round(picture.rotation / 90) % 4  # counter-clockwise
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _drain(box: "queue.Queue[Any]") -> None:
+    try:
+        while True:
+            box.get_nowait()
+    except queue.Empty:
+        pass

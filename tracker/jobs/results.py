@@ -1,0 +1,202 @@
+"""What `track` and `fit` write: `track.npz`, `identity.npz` and `report.json`. No pickles; all or nothing."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.arkit_names import ARKIT_NAMES
+from models.head import Head
+from models.npz import Array, check_array, read_npz, write_npz
+from models.types import LANDMARK_COUNT, Identity, MienError, TrackResult
+
+SCHEMA = 1
+_LARGEST = 100.0  # standard deviations or weights: no person comes near
+_FLOATS_A_FRAME = {  # what is NaN where no face was
+    "jaw": (3,),
+    "eyes": (2, 3),
+    "neck": (3,),
+    "rotation": (3, 3),
+    "translation": (3,),
+    "landmarks_px": (LANDMARK_COUNT, 2),
+    "fitted_px": (LANDMARK_COUNT, 2),
+    "fitted_m": (LANDMARK_COUNT, 3),
+    "blendshapes": (len(ARKIT_NAMES),),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What made a track: it is written beside the numbers."""
+
+    head: Head
+    detector: str
+
+    @property
+    def head_label(self) -> str:
+        return f"{self.head.name} sha256:{self.head.sha256}"
+
+
+def track_arrays(
+    results: Sequence[TrackResult],
+    source: Source,
+    identity: Identity | None,
+    scores: Sequence[NDArray[np.float32] | None] = (),
+) -> dict[str, Array]:
+    """The arrays of `track.npz`, one row a result. `scores`: the detector's own, one a result, where it has any."""
+    arrays: dict[str, Array] = {
+        "schema": np.array(SCHEMA),
+        "frame": np.array([result.index for result in results], np.int64),
+        "time_s": np.array([result.time_s for result in results], np.float64),
+        "state": np.array([result.state.value for result in results], np.str_),
+        "size_px": np.array([result.size_px for result in results], np.int64).reshape(-1, 2),
+        "head": np.array(source.head_label),
+        "detector": np.array(source.detector),
+        "blendshape_names": np.array(ARKIT_NAMES),
+        "expression_names": np.array(source.head.expression_names),
+        "identity": _identity_code(identity, source.head),
+    }
+    rows = [_row(result) for result in results]
+    shapes = {"expression": (source.head.expression_size,), **_FLOATS_A_FRAME, "focal_px": (), "principal_px": (2,)}
+    for key, shape in {**shapes, "error_iod": (), "detect_ms": (), "fit_ms": ()}.items():
+        empty = np.full(shape, np.nan, np.float32)
+        arrays[key] = np.array([row.get(key, empty) for row in rows], np.float32).reshape(-1, *shape)
+    if any(score is not None for score in scores):
+        nothing = np.full(len(ARKIT_NAMES), np.nan, np.float32)
+        arrays["detector_scores"] = np.array([nothing if s is None else s for s in scores], np.float32)
+    return arrays
+
+
+def _row(result: TrackResult) -> dict[str, Any]:
+    row: dict[str, Any] = {"detect_ms": result.detect_ms, "fit_ms": result.fit_ms}
+    if result.params is None or result.camera is None or result.landmarks is None:
+        return row  # landmarks that no head fits are no face either
+    params, camera = result.params, result.camera
+    tensors = {
+        "expression": params.expression,
+        "jaw": params.jaw,
+        "eyes": params.eyes,
+        "neck": params.neck,
+        "rotation": camera.rotation,
+        "translation": camera.translation,
+        "focal_px": camera.focal_px,
+        "principal_px": camera.principal_px,
+    }
+    row |= {key: tensor.numpy() for key, tensor in tensors.items()}
+    row |= {"landmarks_px": result.landmarks.points_px, "fitted_px": result.fitted_px, "fitted_m": result.fitted_m}
+    return row | {"blendshapes": result.blendshapes, "error_iod": result.error_iod}
+
+
+def _identity_code(identity: Identity | None, head: Head) -> NDArray[np.float32]:
+    if identity is None:
+        return np.full(head.identity_size, np.nan, np.float32)
+    return identity.shape.detach().cpu().numpy().astype(np.float32)
+
+
+def write_identity(path: Path, identity: Identity) -> None:
+    arrays: dict[str, Array] = {
+        "schema": np.array(SCHEMA),
+        "shape": identity.shape.detach().cpu().numpy().astype(np.float32),
+        "focal_px": np.array(identity.focal_px, np.float64),
+        "size_px": np.array(identity.size_px, np.int64),
+        "head": np.array(identity.head),
+        "head_sha256": np.array(identity.head_sha256),
+    }
+    if identity.neutral is not None:
+        arrays["neutral"] = identity.neutral.detach().cpu().numpy().astype(np.float32)
+    write_npz(path, arrays)
+
+
+def read_identity(path: Path, head: Head) -> Identity:
+    """An identity as saved, refused where it belongs to another head."""
+    arrays = read_npz(path, max_total_bytes=64 << 20)
+    missing = [key for key in ("schema", "shape", "focal_px", "size_px", "head", "head_sha256") if key not in arrays]
+    if missing:
+        raise MienError(f"{path}: expected an identity.npz of Mien, but it lacks {', '.join(missing)}")
+    if arrays["schema"].shape != () or str(arrays["schema"].item()) != str(SCHEMA):
+        raise MienError(f"{path}: expected an identity of schema {SCHEMA}; track the person again with this version")
+    name, sha256 = _text(path, arrays, "head"), _text(path, arrays, "head_sha256")
+    if sha256 != head.sha256:
+        raise MienError(
+            f"{path}: is an identity of the head {name} ({sha256[:12]}), but the head in use is {head.name} "
+            f"({head.sha256[:12]}): codes do not transfer; choose that head with --head, or track without --identity"
+        )
+    neutral = arrays.get("neutral")
+    return Identity(
+        shape=_numbers(path, "shape", arrays["shape"], head.identity_size),
+        focal_px=_positive(path, "focal_px", arrays["focal_px"]),
+        size_px=_size(path, arrays["size_px"]),
+        head=name,
+        head_sha256=sha256,
+        neutral=None if neutral is None else _numbers(path, "neutral", neutral, len(ARKIT_NAMES)),
+    )
+
+
+def _text(path: Path, arrays: dict[str, Array], key: str) -> str:
+    if arrays[key].dtype.kind != "U" or arrays[key].shape != ():
+        raise MienError(f"{path}: expected {key} to be one text")
+    return str(arrays[key].item())
+
+
+def _numbers(path: Path, key: str, array: Array, count: int) -> torch.Tensor:
+    if check_array(path, key, array, (count,)).dtype.kind != "f" or np.abs(array).max(initial=0) > _LARGEST:
+        raise MienError(f"{path}: expected {key} to be {count} numbers of ordinary size; track the person again")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _positive(path: Path, key: str, array: Array) -> float:
+    if array.dtype.kind not in "fiu" or array.shape != () or not 0 < float(array) < 1e6:
+        raise MienError(f"{path}: expected {key} to be one positive number")
+    return float(array)
+
+
+def _size(path: Path, array: Array) -> tuple[int, int]:
+    if array.dtype.kind not in "iu" or array.shape != (2,) or not 0 < array.min() <= array.max() < 1 << 20:
+        raise MienError(f"{path}: expected size_px to be the width and height of pictures")
+    return int(array[0]), int(array[1])
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """As JSON, in which numbers that could not be measured are null."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(_plain(report), indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """A report written before, or None where there is none that can be read."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def output_folder(path: Path) -> Path:
+    """The folder, made where it was not."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MienError(f"{path}: expected a folder to write to, but a file stands there") from None
+    return path

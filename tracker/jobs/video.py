@@ -1,0 +1,187 @@
+"""`mien track`: a video in; the parameters of every frame, the person, a report and an overlay out."""
+
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.library import load_head
+from models.npz import write_npz
+from models.types import Identity, MienError, State, TrackResult
+from render.modes import OverlayMode
+from render.overlay import OverlayRenderer
+from tracker.jobs.head_files import write_glb
+from tracker.jobs.overlay_video import OverlayVideo
+from tracker.jobs.progress import progress_bar
+from tracker.jobs.reading import Video, open_video
+from tracker.jobs.results import Source, output_folder, read_identity, track_arrays, write_identity, write_report
+from tracker.landmarks import open_detector
+from tracker.metrics import Series, measure
+from tracker.pose import iod_px
+from tracker.tracker import HeadTracker
+
+LIMITS = (
+    "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
+    "puff, sneer, brows drawn down) reach the landmarks weakly or not at all."
+)
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    head: str
+    identity: Path | None
+    face: str
+    detector: str
+    device: str
+    overlay: OverlayMode  # off: none is written
+
+
+@dataclass
+class Tracked:
+    """What has been tracked so far."""
+
+    results: list[TrackResult] = field(default_factory=list)
+    scores: list[NDArray[np.float32] | None] = field(default_factory=list)
+    identity: Identity | None = None
+    seconds: float = 0.0  # of wall clock
+
+
+def track(path: Path, output: Path, options: TrackOptions) -> None:
+    """Ctrl-C keeps what was done until then."""
+    check_device(options.device)
+    video = open_video(path)
+    head = load_head(options.head)
+    identity = read_identity(options.identity, head) if options.identity else None
+    folder = output_folder(output)
+    tracker = HeadTracker(head, open_detector(options.detector, face=options.face), identity)
+    tracked = Tracked()
+    try:
+        follow(video, tracker, folder, options.overlay, tracked)
+    except KeyboardInterrupt:
+        video.lost.append(f"stopped by the user after {len(tracked.results)} frames")
+        raise
+    finally:
+        tracker.close()
+        if tracked.results:
+            write_results(folder, video, tracked, Source(head, options.detector), options)
+
+
+def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
+    """Every frame of the video, in order."""
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_bar(f"tracking {video.path.name}", "frames"))
+        overlay = None
+        if mode != "off":
+            overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
+            renderer = OverlayRenderer(tracker.head)
+        for frame in video:
+            result = tracker.step(frame)
+            tracked.results.append(result)
+            tracked.scores.append(tracker.detector.scores)
+            tracked.identity = tracker.identity or tracked.identity
+            tracked.seconds = time.perf_counter() - started
+            if overlay:
+                overlay.add(renderer.draw(frame.image, result, tracker.identity, mode), frame.time_s)
+            tell(len(tracked.results), max(video.frames_promised, len(tracked.results)))
+    if overlay and overlay.error:
+        video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
+
+
+def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
+    arrays = track_arrays(tracked.results, source, tracked.identity, tracked.scores)
+    write_npz(folder / "track.npz", arrays)
+    if tracked.identity is not None:
+        write_identity(folder / "identity.npz", tracked.identity)
+    else:
+        (folder / "identity.npz").unlink(missing_ok=True)
+    if options.overlay == "off":
+        (folder / "overlay.mp4").unlink(missing_ok=True)
+    exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays)
+    report = {**video_report(video, tracked, source), "head_glb": exported}
+    write_report(folder / "report.json", report)
+    say(folder, report)
+
+
+def video_report(video: Video, tracked: Tracked, source: Source) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "video": {"file": video.path.name, "fps": video.fps, "lost": video.lost},
+        "head": source.head_label,
+        "detector": source.detector,
+        "frames": frame_counts(tracked.results),
+        "identity": identity_facts(tracked.identity),
+        "metrics": measure(series(tracked.results)),
+        "speed": speed(tracked),
+        "limits": LIMITS,
+    }
+
+
+def frame_counts(results: list[TrackResult]) -> dict[str, Any]:
+    """How many frames, in which states, and how soon the first parameters and the settled identity came."""
+    with_face = [result.params is not None for result in results]
+    states = Counter(result.state.value for result in results)
+    settled = next((i for i, result in enumerate(results) if result.state is State.TRACKING), None)
+    return {
+        "count": len(results),
+        "with_face": sum(with_face),
+        "states": dict(states),
+        "first_parameters": with_face.index(True) if any(with_face) else None,
+        "settled": settled,
+        "losses": sum(was and not now for was, now in pairwise(with_face)),
+    }
+
+
+def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
+    if identity is None:
+        return None
+    return {"focal_px": identity.focal_px, "size_px": list(identity.size_px), "head": identity.head}
+
+
+def speed(tracked: Tracked) -> dict[str, float]:
+    detect, fit = (np.array([getattr(r, key) for r in tracked.results]) for key in ("detect_ms", "fit_ms"))
+    return {
+        "detect_ms_median": float(np.median(detect)),
+        "fit_ms_median": float(np.median(fit)),
+        "fit_ms_p95": float(np.percentile(fit, 95)),
+        "frames_per_s": len(tracked.results) / max(tracked.seconds, 1e-9),
+    }
+
+
+def series(results: list[TrackResult]) -> Series:
+    """The landmarks of a track as the metrics want them, NaN where no face was."""
+    missing = np.full((478, 2), np.nan)
+
+    def rows(points: list[NDArray[np.float32] | None]) -> NDArray[np.float64]:
+        return np.array([missing if p is None else p for p in points], np.float64).reshape(-1, 478, 2)
+
+    seen = [r.landmarks.points_px if r.params is not None and r.landmarks is not None else None for r in results]
+    iods = [iod_px(r.landmarks) if r.params is not None and r.landmarks is not None else np.nan for r in results]
+    return Series(rows(seen), rows([r.fitted_px for r in results]), np.array(iods, np.float64))
+
+
+def say(folder: Path, report: dict[str, Any]) -> None:
+    frames, metrics = report["frames"], report["metrics"]
+    print(
+        f"{folder / 'track.npz'}: {frames['with_face']} of {frames['count']} frames with a face, "
+        f"{report['speed']['frames_per_s']:.0f} frames/s"
+    )
+    if frames["with_face"]:
+        print(f"landmark error {metrics['error_median']:.2f} % of the IOD (95 %: {metrics['error_p95']:.2f} %)")
+    for line in report["video"]["lost"]:
+        print(f"lost: {line}")
+
+
+def check_device(device: str) -> None:
+    """One face is followed on the CPU, whatever else is there."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise MienError("expected a CUDA device for --device cuda, but torch finds none; leave the option out")

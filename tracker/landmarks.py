@@ -1,0 +1,329 @@
+"""A picture in, the detector's 478 landmarks out, or None where it sees no face.
+
+The only file that knows MediaPipe, which is imported on first use: `import tracker` stays cheap, and the solver
+runs where MediaPipe is not installed. `mesh` is the face mesh with iris refinement inside the mediapipe wheel; `task`
+the newer model in face_landmarker.task, with 52 expression scores. Both are run by a small graph of ours on a region
+that we choose: `follow.py` says which. (MediaPipe's own ways of following know one face, near and alone.)
+"""
+
+import os
+import tempfile
+import zipfile
+import zlib
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arkit_names import ARKIT_NAMES
+from models.types import LANDMARK_COUNT, Landmarks, MienError
+from tracker.crop import cut_out, shrink_for
+from tracker.follow import FollowingDetector, Reading
+from tracker.quiet import start_up_notes_hidden
+from tracker.region import Region
+from tracker.search import FaceChoice, FaceSearch, FoundFace
+
+DETECTORS = ("mesh", "task")
+PRESENCE = 0.5  # MediaPipe's own threshold
+MAX_MODEL_BYTES = 64 << 20
+_TASK_MODELS = ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
+# A landmark without visibility in a serialised message: its tag and length, then a tag before each number.
+_LANDMARK_BYTES = np.dtype(
+    [("start", "S3"), ("x", "<f4"), ("tag_y", "u1"), ("y", "<f4"), ("tag_z", "u1"), ("z", "<f4")]
+)
+
+
+class LandmarkDetector(Protocol):
+    """One per video: it follows a face from picture to picture."""
+
+    name: str  # goes into every output, because detectors differ in what they report
+    scores: NDArray[np.float32] | None  # [52] of the last picture, in the order of models.arkit_names; `task` only
+
+    def detect(self, image: NDArray[np.uint8]) -> Landmarks | None:
+        """[H, W, 3] RGB to landmarks; None is an ordinary result."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_detector(
+    name: str = "mesh", *, still: bool = False, face: str = "largest", model: Path | None = None
+) -> LandmarkDetector:
+    """`still` looks for a face afresh in every picture; otherwise the face is followed through a video.
+
+    `face`: largest, centre, or a number counted from the left of the picture. `model`: where `task` has its file.
+    """
+    if name not in DETECTORS:
+        raise MienError(f"expected a detector out of {', '.join(DETECTORS)}, got '{name}'")
+    choice = FaceChoice.parse(face)
+    with start_up_notes_hidden():
+        net: MeshNet | TaskNet = MeshNet() if name == "mesh" else TaskNet(model or find_task_file())
+        search = FaceSearch(FaceFinder(), choice)
+    return FollowingDetector(name, net, search, still=still)
+
+
+# The landmark models: a region of a picture in, landmarks out.
+
+
+class _RegionNet:
+    """A MediaPipe graph that reads landmarks in a region of a picture."""
+
+    net_side: int  # pixels of the square that the model sees
+
+    def __init__(self, graph: Any, outputs: tuple[str, ...], **flags: bool) -> None:
+        from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+        from mediapipe.python import packet_creator
+        from mediapipe.python._framework_bindings.calculator_graph import CalculatorGraph
+        from mediapipe.python._framework_bindings.resource_util import set_resource_dir
+
+        set_resource_dir(str(Path(_import_mediapipe().__file__).parents[1]))
+        self._rect = NormalizedRect
+        self._graph = CalculatorGraph(graph_config=graph)
+        self._found: dict[str, Any] = {}
+        for output in outputs:
+            self._graph.observe_output_stream(output, self._found.__setitem__)
+        self._graph.start_run({name: packet_creator.create_bool(flag) for name, flag in flags.items()})
+        self._pictures = 0
+        self._shrink = 1
+        self._saw_face = False
+        # The model loads on the first picture: spend that here, not on a live frame.
+        self.read(np.zeros((64, 64, 3), np.uint8), Region(32, 32, 64, 0))
+
+    def read(self, image: NDArray[np.uint8], region: Region) -> Reading | None:
+        """Landmarks of the face in the region, if there is one."""
+        self._shrink = shrink_for(region, self.net_side, self._shrink)
+        crop = cut_out(image, region, self._shrink)
+        if crop is None:
+            return None
+        # The first face brings one more note.
+        with nullcontext() if self._saw_face else start_up_notes_hidden():
+            self._process(crop.image, self._rect(**crop.normalized(region)))
+        if "landmarks" not in self._found or "presence" not in self._found:
+            return None
+        self._saw_face = True
+        points = _points(self._found["landmarks"])  # [L, 3], 0 to 1
+        if points.shape != (LANDMARK_COUNT, 3) or not np.isfinite(points).all():
+            return None
+        return Reading(crop.to_picture(points), _number(self._found["presence"]), self._scores())
+
+    def _process(self, image: NDArray[np.uint8], rect: Any) -> None:
+        """One picture through the graph; what comes out lies in `_found`."""
+        from mediapipe.python import packet_creator
+        from mediapipe.python._framework_bindings.image_frame import ImageFormat
+
+        self._found.clear()
+        self._pictures += 1
+        picture = packet_creator.create_image_frame(image, image_format=ImageFormat.SRGB)
+        for name, packet in (("image", picture), ("roi", packet_creator.create_proto(rect))):
+            self._graph.add_packet_to_input_stream(stream=name, packet=packet.at(self._pictures))
+        self._graph.wait_until_idle()
+
+    def _scores(self) -> NDArray[np.float32] | None:
+        return None
+
+    def close(self) -> None:
+        self._graph.close()
+
+
+class MeshNet(_RegionNet):
+    """MediaPipe's face mesh with iris refinement, from the wheel."""
+
+    net_side = 192
+
+    def __init__(self) -> None:
+        super().__init__(_mesh_graph(), ("landmarks", "presence"), with_attention=True)
+
+
+class TaskNet(_RegionNet):
+    """The models in face_landmarker.task, without the smoothing that MediaPipe puts behind them: it lags."""
+
+    net_side = 256
+
+    def __init__(self, file: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="mien-") as folder:  # the models are open once the graph runs
+            graph = _task_graph(_unpack_task(file, Path(folder)))
+            super().__init__(graph, ("landmarks", "presence", "scores"))
+
+    def _scores(self) -> NDArray[np.float32] | None:
+        from mediapipe.python import packet_getter
+
+        if "scores" not in self._found:
+            return None
+        shapes = packet_getter.get_proto(self._found["scores"]).classification
+        by_name = {shape.label: shape.score for shape in shapes}
+        return np.array([by_name.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
+
+
+# Looking for faces.
+
+
+class FaceFinder:
+    """The wheel's face detectors: full-range for rooms, short-range for what it misses there."""
+
+    def __init__(self, confidence: float = 0.5) -> None:
+        detection = _import_mediapipe().solutions.face_detection.FaceDetection
+        self._far, self._near = (detection(confidence, model_selection=model) for model in (1, 0))
+        for model in (self._far, self._near):
+            model.process(np.zeros((64, 64, 3), np.uint8))
+
+    def find(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        """[H, W, 3] RGB -> its faces, in no order, seen at 192 pixels."""
+        return _found_faces(self._far, image)
+
+    def find_near(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        """The same for a face that fills the picture, seen at 128 pixels."""
+        return _found_faces(self._near, image)
+
+    def close(self) -> None:
+        self._far.close()
+        self._near.close()
+
+
+def _found_faces(model: Any, image: NDArray[np.uint8]) -> list[FoundFace]:
+    scale = np.array((image.shape[1], image.shape[0]), np.float32)
+    return [_found_face(detection, scale) for detection in model.process(image).detections or ()]
+
+
+def _found_face(detection: Any, scale: NDArray[np.float32]) -> FoundFace:
+    where = detection.location_data
+    box = where.relative_bounding_box
+    low = np.array((box.xmin, box.ymin), np.float32) * scale
+    size = np.array((box.width, box.height), np.float32) * scale
+    right, left = (np.array((p.x, p.y), np.float32) * scale for p in where.relative_keypoints[:2])
+    return FoundFace(low, low + size, right, left, float(detection.score[0]))
+
+
+# The graphs.
+
+# With a thread of its own a graph is slower for one caller, and this one runs where it is called.
+_HERE = 'executor { type: "ApplicationThreadExecutor" }\n'
+
+_MESH_GRAPH = (
+    _HERE
+    + """
+input_stream: "image"
+input_stream: "roi"
+input_side_packet: "with_attention"
+output_stream: "landmarks"
+node {
+  name: "mesh" calculator: "FaceLandmarkCpu"
+  input_stream: "IMAGE:image" input_stream: "ROI:roi" input_side_packet: "WITH_ATTENTION:with_attention"
+  output_stream: "LANDMARKS:landmarks"
+}
+"""
+)
+
+_TASK_GRAPH = (
+    _HERE
+    + """
+input_stream: "image"
+input_stream: "roi"
+output_stream: "landmarks"
+output_stream: "presence"
+output_stream: "scores"
+node { calculator: "ToImageCalculator" input_stream: "IMAGE_CPU:image" output_stream: "IMAGE:picture" }
+node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE_CPU:image" output_stream: "SIZE:size" }
+node {
+  calculator: "mediapipe.tasks.vision.face_landmarker.SingleFaceLandmarksDetectorGraph"
+  input_stream: "IMAGE:picture" input_stream: "NORM_RECT:roi"
+  output_stream: "NORM_LANDMARKS:landmarks" output_stream: "PRESENCE_SCORE:presence"
+}
+node {
+  calculator: "mediapipe.tasks.vision.face_landmarker.FaceBlendshapesGraph"
+  input_stream: "LANDMARKS:landmarks" input_stream: "IMAGE_SIZE:size" output_stream: "BLENDSHAPES:scores"
+}
+"""
+)
+
+
+def _mesh_graph() -> Any:
+    """The mesh's graph with its parts written out, which lets its presence score be asked for."""
+    _import_mediapipe()
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.python._framework_bindings.validated_graph_config import ValidatedGraphConfig
+
+    validated = ValidatedGraphConfig()
+    validated.initialize(graph_config=_MESH_GRAPH)
+    config = CalculatorGraphConfig()
+    config.ParseFromString(validated.binary_config)
+    for node in config.node:
+        for streams in (node.input_stream, node.output_stream):
+            for i, stream in enumerate(streams):
+                streams[i] = stream.replace("mesh__face_presence_score", "presence")
+    return config
+
+
+def _task_graph(folder: Path) -> Any:
+    """The task's graph with its two models out of a folder."""
+    _import_mediapipe()
+    from google.protobuf import text_format
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.tasks.cc.vision.face_landmarker.proto import (
+        face_blendshapes_graph_options_pb2,
+        face_landmarks_detector_graph_options_pb2,
+    )
+
+    config = text_format.Parse(_TASK_GRAPH, CalculatorGraphConfig())
+    detector = config.node[2].options.Extensions[
+        face_landmarks_detector_graph_options_pb2.FaceLandmarksDetectorGraphOptions.ext
+    ]
+    detector.base_options.model_asset.file_name = str(folder / _TASK_MODELS[0])
+    detector.min_detection_confidence = PRESENCE
+    blendshapes = config.node[3].options.Extensions[face_blendshapes_graph_options_pb2.FaceBlendshapesGraphOptions.ext]
+    blendshapes.base_options.model_asset.file_name = str(folder / _TASK_MODELS[1])
+    return config
+
+
+def _unpack_task(file: Path, folder: Path) -> Path:
+    """Write the two models that we run out of face_landmarker.task into the folder."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name in _TASK_MODELS:
+                if archive.getinfo(name).file_size > MAX_MODEL_BYTES:
+                    raise MienError(f"{file}: expected a {name} of at most {MAX_MODEL_BYTES} bytes; get the file again")
+                (folder / name).write_bytes(archive.read(name))
+    except FileNotFoundError:
+        raise MienError(f"{file}: no such file; `mien heads get face-landmarker` says how to come by it") from None
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise MienError(f"{file}: expected MediaPipe's face_landmarker.task, but {error}; get it again") from error
+    return folder
+
+
+def _points(packet: Any) -> NDArray[np.float32]:
+    """[L, 3] of a message with x, y, z of each landmark.
+
+    Read from its bytes: naming 1,434 numbers one by one in Python takes a tenth of the whole detection.
+    """
+    from mediapipe.python import packet_getter
+
+    message: bytes = packet_getter._packet_getter._get_serialized_proto(packet)
+    if len(message) == LANDMARK_COUNT * _LANDMARK_BYTES.itemsize:
+        fields = np.frombuffer(message, _LANDMARK_BYTES)
+        if (fields["start"] == b"\n\x0f\r").all():
+            return np.column_stack((fields["x"], fields["y"], fields["z"]))
+    return np.array([(p.x, p.y, p.z) for p in packet_getter.get_proto(packet).landmark], np.float32)
+
+
+def _number(packet: Any) -> float:
+    from mediapipe.python import packet_getter
+
+    return float(packet_getter.get_float(packet))
+
+
+def find_task_file() -> Path:
+    """Where the user's face_landmarker.task stands."""
+    from models.library import models_folder
+
+    return models_folder() / "face_landmarker.task"
+
+
+def _import_mediapipe() -> Any:
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import mediapipe
+    except ImportError as error:
+        raise MienError("finding landmarks needs the package mediapipe 0.10.21; run `make` to set up") from error
+    return mediapipe
