@@ -1,0 +1,65 @@
+"""Which of this machine's addresses are offered to a browser for its video.
+
+aioice never offers loopback, so that a laptop without a network could not talk to itself. A server bound to loopback
+offers loopback alone; one bound to all addresses offers them all, loopback last; one bound to one address, that one.
+"""
+
+import ipaddress
+import socket
+
+import aioice.ice
+import ifaddr
+
+ANY = ("0.0.0.0", "::")
+
+
+def is_loopback(host: str) -> bool:
+    return all(address.is_loopback for address in resolve(host))
+
+
+def is_private(host: str) -> bool:
+    """Whether everybody who can reach `host` is near: on this machine or in its private network."""
+    addresses = local_addresses() if host in ANY else [str(address) for address in resolve(host)]
+    return all(
+        address.is_private or address.is_link_local or address.is_loopback
+        for address in map(ipaddress.ip_address, addresses)
+    )
+
+
+def resolve(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Numeric addresses of a host name; an unknown one raises OSError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return sorted({ipaddress.ip_address(entry[4][0]) for entry in found}, key=str)
+
+
+def local_addresses() -> list[str]:
+    """This machine's addresses without loopback and without those that need an interface's name."""
+    found = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            scope = 0 if isinstance(ip.ip, str) else ip.ip[2]
+            if not ipaddress.ip_address(address).is_loopback and scope == 0:
+                found.append(address)
+    return found
+
+
+def offered_addresses(host: str) -> list[str]:
+    if host in ANY:
+        return [*local_addresses(), "127.0.0.1"]
+    if is_loopback(host):
+        return ["127.0.0.1"]
+    return [str(address) for address in resolve(host)]
+
+
+def install(host: str) -> None:
+    """Have connections made from now on offer the addresses that belong to `host`."""
+
+    fixed = None if host in ANY else offered_addresses(host)  # else interfaces may come and go
+
+    def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        wanted = {4: use_ipv4, 6: use_ipv6}
+        offered = offered_addresses(host) if fixed is None else fixed
+        return [address for address in offered if wanted[ipaddress.ip_address(address).version]]
+
+    aioice.ice.get_host_addresses = get_host_addresses

@@ -1,0 +1,185 @@
+"""How near the live server is: measured in headless Chromium, by a barcode in the camera's picture.
+
+python tests/bench/bm_stream.py                         15 seconds, overlay as served
+python tests/bench/bm_stream.py --overlay off --seconds 30
+python tests/bench/bm_stream.py --soak 10               ten minutes: memory and latency must not grow
+
+Browser and server share this machine's cores and clock. Needs playwright and a Chromium (MIEN_CHROMIUM may name it).
+The avatar view is off: the page here is `mien.js` alone.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.stream.clip import CELL, CELLS, HEIGHT, WIDTH
+from tests.web.camera_clip import write_camera_clip
+from tests.web.conftest import FLAGS, NAMES
+
+ROOT = Path(__file__).parents[2]
+WRAP = 2**32
+WARM_UP_MS = 8000  # enrolment is over by then
+
+# Runs in the page. Keeps when each numbered picture was captured, and when its parameters and its overlay came.
+PROBE = """
+async ([overlay, cells, cell, width, height]) => {
+  const { connect } = await import("/mien.js");
+  const seen = (window.seen = { captures: {}, params: {}, overlays: {}, stats: null, state: null, first: null });
+  const now = () => performance.timeOrigin + performance.now();
+  const canvas = new OffscreenCanvas(cells, 1).getContext("2d", { willReadFrequently: true });
+  const number = (picture, scale) => {
+    const y = (height - cell / 2) * scale;
+    canvas.imageSmoothingEnabled = false;
+    canvas.drawImage(picture, 0, y, cells * cell * scale, 1, 0, 0, cells, 1);
+    const pixels = canvas.getImageData(0, 0, cells, 1).data;
+    return Array.from({ length: cells }, (_, i) => (pixels[4 * i] > 128 ? 1 << i : 0)).reduce((a, b) => a | b);
+  };
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width, height, frameRate: 30 } });
+  const preview = document.createElement("video");
+  Object.assign(preview, { muted: true, srcObject: stream });
+  document.body.append(preview);
+  await preview.play();
+  const look = (_, frame) => {
+    seen.captures[number(preview, preview.videoWidth / width)] = performance.timeOrigin + frame.captureTime;
+    preview.requestVideoFrameCallback(look);
+  };
+  preview.requestVideoFrameCallback(look);
+  await new Promise((done) => setTimeout(done, 1000));
+  const clicked = now();
+  window.mien = connect({
+    url: location.origin,
+    video: stream,
+    onParams: (params) => {
+      seen.first ??= now() - clicked;
+      seen.params[params.rtp_time] = now();
+    },
+    onState: (state) => (seen.state = state.detail),
+    onMessage: (message) => message.type === "stats" && (seen.stats = message),
+    onOverlay: async (returned) => {
+      const track = returned.getVideoTracks()[0];
+      const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        const time = now();
+        seen.overlays[value.metadata().rtpTimestamp] = [time, number(value, value.displayWidth / width)];
+        value.close();
+      }
+    },
+  });
+  if (overlay) setTimeout(() => window.mien.control({ overlay }), 300);
+}
+"""
+FORGET = "() => Object.assign(window.seen, { captures: {}, params: {}, overlays: {} })"
+
+
+@contextmanager
+def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`mien serve` as users run it, ready."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    words = [sys.executable, "mien.py", "serve", "--port", str(port)]
+    program = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert program.stderr is not None
+    try:
+        while "Stop with" not in (line := program.stderr.readline()):
+            if not line:
+                sys.exit("the server did not start")
+        yield program, f"http://localhost:{port}"
+    finally:
+        program.terminate()
+        program.wait()
+
+
+def cpu_ms(program: subprocess.Popen[str]) -> float:
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
+    return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(program: subprocess.Popen[str]) -> float:
+    lines = Path(f"/proc/{program.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def measure(page: Any, program: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+    """What came in a while, and how long after its picture was captured."""
+    page.evaluate(FORGET)
+    before_ms = cpu_ms(program)
+    page.wait_for_timeout(1000 * seconds)
+    used_ms = cpu_ms(program) - before_ms
+    seen = page.evaluate("() => window.seen")
+    params_ms, overlay_ms = latencies(seen)
+    frames = len(seen["params"])
+    return {
+        "params_ms": percentiles(params_ms),
+        "overlay_ms": percentiles(overlay_ms),
+        "params_per_s": round(frames / seconds, 1),
+        "overlays_per_s": round(len(seen["overlays"]) / seconds, 1),
+        "dropped_so_far": seen["stats"]["dropped"],
+        "first_params_ms": round(seen["first"]),
+        "server_cpu_ms_per_frame": round(used_ms / max(frames, 1), 1),
+        "server_memory_mb": round(memory_mb(program)),
+        "stages_ms": {stage: values["median"] for stage, values in seen["stats"]["stages_ms"].items()},
+    }
+
+
+def latencies(seen: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Parameters are joined to returned frames by RTP time, and these to captures by their number."""
+    offset = seen["state"]["overlay_rtp_offset"]
+    params_ms, overlay_ms = [], []
+    for rtp, (when, number) in seen["overlays"].items():
+        captured = seen["captures"].get(str(number))
+        told = seen["params"].get(str((int(rtp) - offset) % WRAP)) if offset is not None else None
+        if captured is not None:
+            overlay_ms.append(when - captured)
+            if told is not None:
+                params_ms.append(told - captured)
+    return params_ms, overlay_ms
+
+
+def percentiles(values: list[float]) -> list[float] | None:
+    return [round(float(value), 1) for value in np.percentile(values, (50, 95))] if values else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--overlay", default="", help="a mode to ask for; parameters are joined by returned frames")
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="measure again each minute")
+    arguments = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("MIEN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        sys.exit("needs a Chromium; MIEN_CHROMIUM may name one")
+    with tempfile.TemporaryDirectory() as folder, serving() as (program, address), sync_playwright() as playwright:
+        camera = write_camera_clip(Path(folder) / "camera.y4m")
+        flags = [*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page()
+        page.goto(address + "/healthz")  # a page of the right origin with nothing on it
+        page.evaluate(PROBE, [arguments.overlay, CELLS, CELL, WIDTH, HEIGHT])
+        page.wait_for_timeout(WARM_UP_MS)
+        for _ in range(max(1, round(arguments.soak))):
+            if arguments.soak:
+                page.wait_for_timeout(max(0.0, 1000 * (60 - arguments.seconds)))
+            print(json.dumps(measure(page, program, arguments.seconds)), flush=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

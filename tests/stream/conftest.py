@@ -1,0 +1,20 @@
+"""One engine for all stream tests: loading the head and compiling takes seconds."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stream.engine import Engine, open_engine
+from tests.stream.running import Running, running
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return open_engine("builtin", "mesh", "cpu")
+
+
+@pytest.fixture(scope="module")
+def server(engine: Engine) -> Iterator[Running]:
+    """A server on loopback with two places; tests that share it leave it empty."""
+    with running(engine) as ready:
+        yield ready

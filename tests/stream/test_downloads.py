@@ -1,0 +1,42 @@
+"""The learned head as a file, for those who may have it."""
+
+import asyncio
+import json
+import struct
+
+from stream.engine import Engine
+from tests.stream.running import running
+from tests.stream.test_sessions import fetch
+from tests.stream.visitor import visitor
+
+
+def test_the_head_can_be_downloaded_by_token_and_by_ticket(engine: Engine) -> None:
+    with running(engine, token="the-right-token") as server:
+
+        async def visit() -> None:
+            async with visitor(server.url, subprotocols=("mien.v1", "mien.token.the-right-token")) as guest:
+                welcome = await guest.hello(overlay="off")
+                path = f"/sessions/{welcome['session']}/head.glb"
+                by_token = {"Authorization": "Bearer the-right-token"}
+                assert (await asyncio.to_thread(fetch, server, path, **by_token))[0] == 404
+                await guest.show_face()
+                assert (await guest.hear("identity"))["glb"] == path
+                assert (await asyncio.to_thread(fetch, server, path))[0] == 401
+                status, content, headers = await asyncio.to_thread(fetch, server, path, **by_token)
+                assert status == 200
+                assert headers["content-type"] == "model/gltf-binary"
+                check_glb(content)
+                await guest.say(type="ticket", purpose="head.glb")
+                link = (await guest.hear("ticket"))["path"]
+                assert (await asyncio.to_thread(fetch, server, link))[0] == 200
+                assert (await asyncio.to_thread(fetch, server, link))[0] == 401, "a ticket is for one use"
+
+        asyncio.run(visit())
+
+
+def check_glb(content: bytes) -> None:
+    magic, version, length = struct.unpack_from("<4sII", content)
+    assert (magic, version, length) == (b"glTF", 2, len(content))
+    (size,) = struct.unpack_from("<I", content, 12)
+    document = json.loads(content[20 : 20 + size])
+    assert len(document["meshes"][0]["primitives"][0]["targets"]) == 52

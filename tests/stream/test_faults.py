@@ -1,0 +1,189 @@
+"""Faults inside a session stay inside it, and hostile words harm nobody."""
+
+import asyncio
+import contextlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from models.types import Frame, TrackResult
+from stream.engine import Engine
+from tests.stream.running import Running, running
+from tests.stream.test_sessions import soon, tracking_threads
+from tests.stream.visitor import Visitor, visitor
+from tracker.tracker import HeadTracker
+
+
+class FaultyTracker(HeadTracker):
+    """Fails on every frame, or on its 20th."""
+
+    every = False
+
+    def step(self, frame: Frame) -> TrackResult:
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.every or self.steps == 20:
+            raise ZeroDivisionError("a fault")
+        return super().step(frame)
+
+
+def faulty(engine: Engine, every: bool) -> Engine:
+    def open_tracker(identity: Any) -> FaultyTracker:
+        tracker = FaultyTracker(engine.head, identity=identity)
+        tracker.every = every
+        return tracker
+
+    return Engine(engine.head, open_tracker, "mesh", "cpu")
+
+
+def test_a_tracker_that_fails_is_started_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = faulty(engine, every=False)
+    monkeypatch.setattr(broken, "warm_up", lambda: None)
+    with running(broken) as server:
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                await guest.hello()
+                await guest.show_face()
+                error = await guest.hear("error")
+                assert (error["code"], error["fatal"]) == ("tracking", False)
+                count = len(guest.of("params"))
+                await guest.until(lambda: len(guest.of("params")) > count + 5)
+            await soon(lambda: tracking_threads() == 0, 6)
+
+        asyncio.run(visit())
+
+
+def test_a_tracker_that_always_fails_ends_its_session_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = faulty(engine, every=True)
+    monkeypatch.setattr(broken, "warm_up", lambda: None)
+    with running(broken) as server:
+
+        async def visit() -> None:
+            async with visitor(server.url) as bystander, visitor(server.url) as guest:
+                await bystander.hello()
+                await guest.hello()
+                await guest.show_face()
+                await guest.closed()
+                assert guest.of("error")[-1]["fatal"]
+                assert len(guest.of("error")) == 4
+                await bystander.say(type="ping", id=5)
+                assert (await bystander.hear("pong"))["id"] == 5
+            await soon(lambda: tracking_threads() == 0, 6)
+
+        asyncio.run(visit())
+
+
+def test_identities_return_by_an_id_and_are_forgotten_when_asked(engine: Engine, tmp_path: Path) -> None:
+    with running(engine, keep_identities=tmp_path / "kept") as server:
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                keep = (await guest.hello())["keep"]
+                await guest.show_face()
+                await guest.until(lambda: guest.of("params") and guest.of("params")[-1]["state"] == "TRACKING")
+                await soon(lambda: list((tmp_path / "kept").glob("*.npz")))
+                await guest.say(type="bye")
+                await guest.hear("bye")
+            async with visitor(server.url) as guest:
+                assert (await guest.hello(keep=keep))["keep"] == keep
+                await guest.show_face()
+                params = await guest.until(lambda: [m for m in guest.of("params") if m["camera"]])
+                assert params[0]["state"] == "TRACKING", "known from the first frame on"
+                await guest.say(type="control", forget=True)
+                await soon(lambda: not list((tmp_path / "kept").glob("*.npz")))
+            async with visitor(server.url) as stranger:
+                assert (await stranger.hello(keep=keep))["keep"] != keep
+
+        asyncio.run(visit())
+
+
+# Hostile words.
+
+
+def test_changed_offers_never_stop_the_server(server: Running) -> None:
+    """Lines of a real offer are dropped, doubled, swapped and spoiled."""
+
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            await guest.show_face()
+            assert guest.peer is not None
+            offer = guest.peer.localDescription.sdp
+        for seed in range(40):
+            async with visitor(server.url) as hostile:
+                await hostile.hello()
+                await hostile.say(type="offer", sdp=spoiled(offer, seed))
+                await hostile.until(lambda hostile=hostile: hostile.of("answer") or hostile.of("error"))  # type: ignore[misc]
+                await hostile.say(type="bye")
+                await hostile.hear("bye")
+        await still_serves(server)
+
+    asyncio.run(visit())
+
+
+def spoiled(offer: str, seed: int) -> str:
+    dice = random.Random(seed)
+    lines = offer.split("\r\n")
+    for _ in range(dice.randint(1, 6)):
+        at = dice.randrange(len(lines))
+        match dice.randrange(5):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[dice.randrange(len(lines))])
+            case 2:
+                lines[at] = lines[at][: dice.randrange(len(lines[at]) + 1)]
+            case 3:
+                lines[at] = lines[at].replace("1", dice.choice(["-1", "99999999999999999999", "é", "\x00", " "]))
+            case 4:
+                lines[at] = lines[at][:2] + "".join(chr(dice.randrange(32, 0x300)) for _ in range(30))
+    return "\r\n".join(lines)
+
+
+def test_noise_on_the_socket_never_stops_the_server(server: Running) -> None:
+    async def visit() -> None:
+        for seed in range(25):
+            dice = random.Random(seed)
+            async with visitor(server.url) as hostile:
+                if dice.random() < 0.7:
+                    await hostile.hello()
+                for _ in range(6):
+                    await say_noise(hostile, dice)
+        await still_serves(server)
+
+    asyncio.run(visit())
+
+
+async def say_noise(hostile: Visitor, dice: random.Random) -> None:
+    kind = dice.choice(["hello", "offer", "candidate", "control", "ping", "ticket", "?"])
+    values: list[Any] = [
+        None,
+        "",
+        "x" * 70_000,
+        "a b",
+        -1,
+        2**80,
+        1.5,
+        [],
+        {},
+        True,
+        "candidate:1 1 udp 1 999.1.1.1 9 typ host",
+        "off",
+    ]
+    names = ["sdp", "candidate", "sdp_mid", "overlay", "resume", "id", "purpose", "paused"]
+    body = {name: dice.choice(values) for name in dice.sample(names, dice.randint(0, 3))}
+    if hostile.close_code is None:
+        with contextlib.suppress(ConnectionClosed):
+            await hostile.socket.send(json.dumps({"type": kind, **body}) if dice.random() < 0.8 else dice.randbytes(50))
+
+
+async def still_serves(server: Running) -> None:
+    async with visitor(server.url) as guest:
+        await guest.hello()
+        await guest.show_face()
+        await guest.hear("params", 3)
+    await soon(lambda: not server.hub.sessions and tracking_threads() == 0, 6)

@@ -1,0 +1,67 @@
+"""`mien serve` as a program: started, asked, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def serving() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    port = free_port()
+    program = subprocess.Popen(
+        [sys.executable, "mien.py", "serve", "--port", str(port)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    yield program, port
+    program.kill()
+    program.communicate()
+
+
+def test_it_says_what_to_open_and_stops_when_told(serving: tuple[subprocess.Popen[str], int]) -> None:
+    program, port = serving
+    assert program.stderr is not None
+    said: list[str] = []
+    while "Stop with Ctrl+C." not in (line := program.stderr.readline()):
+        assert line, said
+        said.append(line.strip())
+    assert f"Open http://localhost:{port}/" in said
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        assert answer.status == 200
+    begun_s = time.monotonic()
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(10) == 0
+    assert time.monotonic() - begun_s < 5
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        words = [sys.executable, "mien.py", "serve", "--port", str(port)]
+        result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert (
+        result.stderr == f"mien: --port: expected a free port, got {port}, which another program uses; choose another\n"
+    )

@@ -1,0 +1,392 @@
+"""Places, queues, breaks and ends, on a real server."""
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from stream.engine import Engine
+from tests.stream.running import Running, running
+from tests.stream.visitor import visitor
+
+
+async def soon(true: Callable[[], object], within_s: float = 3.0) -> None:
+    """Within a time, this becomes true."""
+    begun_s = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun_s < within_s, "not in time"
+        await asyncio.sleep(0.02)
+
+
+def tracking_threads() -> int:
+    return sum(thread.name.startswith("track-") for thread in threading.enumerate())
+
+
+# Health.
+
+
+def fetch(server: Running, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    request = urllib.request.Request(server.http + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read(), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), dict(error.headers)
+
+
+def get(server: Running, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
+    status, content, told = fetch(server, path, **headers)
+    return status, content.decode(), told
+
+
+def test_health_metrics_and_configuration(server: Running) -> None:
+    assert get(server, "/healthz")[:2] == (200, "ok\n")
+    assert get(server, "/readyz")[:2] == (200, "ready\n")
+    assert "mien_sessions 0.0" in get(server, "/metrics")[1]
+    assert json.loads(get(server, "/config")[1]) == {"ice_servers": [], "media": "lan"}
+    status, _, headers = get(server, "/")
+    assert status == 200
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "server" not in headers
+
+
+def test_other_hosts_and_origins_get_nothing(server: Running) -> None:
+    assert get(server, "/config", Host="evil.example")[0] == 403
+    assert get(server, "/config", Origin="https://evil.example")[0] == 403
+
+    async def knock(origin: str) -> int:
+        try:
+            async with connect(server.url + "/session", subprotocols=["mien.v1"], origin=origin, proxy=None):  # type: ignore[list-item,arg-type]
+                return 101
+        except InvalidStatus as refusal:
+            return refusal.response.status_code
+
+    assert asyncio.run(knock("https://evil.example")) == 403
+    assert asyncio.run(knock(server.http)) == 101
+
+
+def test_a_socket_without_our_subprotocol_is_refused(server: Running) -> None:
+    async def knock() -> None:
+        with pytest.raises(InvalidStatus) as refusal:
+            await connect(server.url + "/session", proxy=None)
+        assert refusal.value.response.status_code == 400
+
+    asyncio.run(knock())
+
+
+# Messages.
+
+
+def test_the_third_bad_message_closes(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            for _ in range(3):
+                await guest.socket.send("{}")
+            assert await guest.closed() == 4400
+            errors = guest.of("error")
+            assert [error["code"] for error in errors] == ["bad_message"] * 3
+            assert [error["fatal"] for error in errors] == [False, False, True]
+            assert errors[0]["message"].startswith("expected a type out of")
+
+    asyncio.run(visit())
+
+
+@pytest.mark.parametrize(
+    ("sdp", "code"),
+    [
+        ("", "bad_sdp"),
+        ("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", "bad_sdp"),
+        ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n", "bad_sdp"),
+        ("v=0\r\n" + "a=x\r\n" * 5000, "bad_sdp"),
+    ],
+)
+def test_offers_that_cannot_be_answered_are_explained(server: Running, sdp: str, code: str) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            await guest.say(type="offer", sdp=sdp)
+            error = await guest.hear("error")
+            assert error["code"] == code
+            assert error["message"].startswith("expected")
+            assert not error["fatal"]
+            await guest.show_face()
+            await guest.hear("params")
+
+    asyncio.run(visit())
+
+
+def test_an_offer_without_vp8_is_told_so(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            await guest.show_face()
+            assert guest.peer is not None
+            lines = guest.peer.localDescription.sdp.replace("VP8", "VP9").replace("H264", "AV1")
+            await guest.say(type="offer", sdp=lines)
+            assert (await guest.hear("error"))["code"] == "codec"
+
+    asyncio.run(visit())
+
+
+def test_too_many_messages_are_not_heard(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            for number in range(80):
+                await guest.say(type="ping", id=number)
+            assert await guest.closed() == 4400
+            assert guest.of("error")[0]["code"] == "too_many_messages"
+            assert 55 <= len(guest.of("pong")) <= 75
+
+    asyncio.run(visit())
+
+
+def test_hello_comes_first(engine: Engine) -> None:
+    with running(engine) as server:
+        server.service.rules = replace(server.service.rules, hello_within_s=0.3)
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                await guest.say(type="ping", id=1)
+                assert (await guest.hear("error"))["code"] == "order"
+                assert await guest.closed() == 4408
+                assert guest.of("bye")[0]["reason"] == "silent"
+
+        asyncio.run(visit())
+
+
+# Tokens and tickets.
+
+
+def test_with_a_token_only_those_who_have_it_come_in(engine: Engine) -> None:
+    with running(engine, token="the-right-token") as server:
+        assert get(server, "/metrics")[0] == get(server, "/config")[0] == 401
+        assert get(server, "/config", Authorization="Bearer the-right-token")[0] == 200
+        assert get(server, "/healthz")[0] == 200
+
+        async def visit() -> None:
+            for offered in ((), ("mien.token.the-wrong-token",)):
+                async with visitor(server.url, subprotocols=("mien.v1", *offered)) as guest:
+                    assert (await guest.hear("error"))["code"] == "denied"
+                    assert await guest.closed() == 4401
+            async with visitor(server.url, subprotocols=("mien.v1", "mien.token.the-right-token")) as guest:
+                welcome = await guest.hello()
+                async with visitor(server.url, f"/watch/{welcome['session']}") as stranger:
+                    assert await stranger.closed() == 4401
+                await guest.say(type="ticket", purpose="watch")
+                path = (await guest.hear("ticket"))["path"]
+                async with visitor(server.url, path) as watcher:
+                    assert (await watcher.hear("welcome"))["resume"] is None
+                async with visitor(server.url, path) as late:
+                    assert await late.closed() == 4401
+
+        asyncio.run(visit())
+
+
+# Places.
+
+
+def test_more_visitors_wait_in_line_and_are_told(engine: Engine) -> None:
+    with running(engine, max_sessions=1) as server:
+        server.hub.settings = replace(server.hub.settings, max_waiting=2)
+
+        async def visit() -> None:
+            async with contextlib.AsyncExitStack() as stack:
+                guests = [await stack.enter_async_context(visitor(server.url)) for _ in range(4)]
+                await guests[0].hello()
+                for place, guest in enumerate(guests[1:3], start=1):
+                    await guest.say(type="hello")
+                    assert (await guest.hear("queued"))["position"] == place
+                await guests[3].say(type="hello")
+                assert (await guests[3].hear("error"))["code"] == "full"
+                assert await guests[3].closed() == 4429
+                await guests[1].socket.close()  # gives up waiting
+                assert (await guests[2].hear("queued", 2))["position"] == 1
+                await guests[0].say(type="bye")
+                assert (await guests[0].hear("bye"))["reason"] == "client"
+                await guests[2].hear("welcome")
+            await soon(lambda: not server.hub.sessions, 6)
+
+        asyncio.run(visit())
+
+
+# Breaks and ends.
+
+
+def test_a_broken_socket_can_come_back_to_its_head(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            welcome = await guest.hello()
+            await guest.show_face()
+            await guest.until(lambda: guest.of("params") and guest.of("params")[-1]["state"] == "TRACKING")
+            index = guest.of("params")[-1]["index"]
+            guest.socket.transport.abort()
+            async with visitor(server.url) as again:
+                back = await again.hello(resume=welcome["resume"])
+                assert back["resumed"]
+                assert back["session"] == welcome["session"]
+                assert back["resume"] != welcome["resume"]
+                assert (await again.hear("identity"))["shape"] == guest.of("identity")[-1]["shape"]
+                await again.show_face()
+                first = await again.hear("params", 5)
+                assert first["index"] > index
+                assert first["state"] == "TRACKING", "the head was learned before"
+            async with visitor(server.url) as stranger:
+                assert not (await stranger.hello(resume=welcome["resume"]))["resumed"]
+        await soon(lambda: not server.hub.sessions, 6)
+
+    asyncio.run(visit())
+
+
+def test_a_second_socket_takes_over(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            welcome = await guest.hello()
+            async with visitor(server.url) as again:
+                assert (await again.hello(resume=welcome["resume"]))["resumed"]
+                assert await guest.closed() == 4409
+                assert guest.of("bye")[0]["reason"] == "replaced"
+                await again.say(type="ping", id=1)
+                await again.hear("pong")
+                await again.say(type="bye")
+                await again.hear("bye")
+        await soon(lambda: not server.hub.sessions)
+
+    asyncio.run(visit())
+
+
+def test_a_killed_client_is_gone_in_three_seconds(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            await guest.show_face()
+            await guest.hear("params", 5)
+            assert tracking_threads() == 1
+            guest.socket.transport.abort()  # the media go on, as those of a killed tab do
+            await soon(lambda: not server.hub.sessions and tracking_threads() == 0, 3.0)
+
+    asyncio.run(visit())
+
+
+def test_a_silent_network_ends_the_session(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            guest.socket.transport.pause_reading()
+            begun_s = time.monotonic()
+            await soon(lambda: not server.hub.sessions, 12)
+            assert time.monotonic() - begun_s > 4
+
+    asyncio.run(visit())
+
+
+def test_no_frames_end_the_session_and_a_blocked_way_is_told(engine: Engine) -> None:
+    with running(engine) as server:
+        limits = replace(server.hub.settings.limits, idle_s=3.5, media_within_s=1.0)
+        server.hub.settings = replace(server.hub.settings, limits=limits)
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                await guest.hello()
+                await guest.show_face()
+                await guest.hear("params")
+                assert guest.camera is not None
+                sdp = guest.peer.localDescription.sdp  # type: ignore[union-attr]
+                await guest.hang_up()
+                await guest.say(type="offer", sdp=sdp)  # nobody answers the server's checks
+                error = await guest.hear("error")
+                assert error["code"] == "media_timeout"
+                assert "no connection" in error["message"]
+                assert await guest.closed() == 4408
+                assert guest.of("bye")[0]["reason"] == "idle"
+            await soon(lambda: not server.hub.sessions)
+
+        asyncio.run(visit())
+
+
+def test_goodbye_is_said_to_everybody_at_shutdown(engine: Engine) -> None:
+    with running(engine, max_sessions=1) as server:
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest, visitor(server.url) as waiting:
+                welcome = await guest.hello()
+                async with visitor(server.url, f"/watch/{welcome['session']}") as watcher:
+                    await watcher.hear("welcome")
+                    await waiting.say(type="hello")
+                    await waiting.hear("queued")
+                    server.server.should_exit = True
+                    for one in (guest, waiting, watcher):
+                        assert (await one.hear("bye"))["reason"] == "shutdown"
+                        assert await one.closed() == 1001
+
+        asyncio.run(visit())
+
+
+def test_ten_visits_leave_nothing_behind(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            await guest.show_face()
+            await guest.hear("params", 3)
+            await guest.say(type="bye")
+            await guest.hear("bye")
+
+    async def visits(count: int) -> None:
+        for _ in range(count):
+            await visit()
+        await soon(lambda: not server.hub.sessions)
+        await asyncio.sleep(0.3)
+
+    asyncio.run(visits(3))
+    before = server.tasks(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    asyncio.run(visits(10))
+    after = server.tasks(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    assert all(now <= then + 1 for now, then in zip(after, before, strict=True)), (before, after)
+    assert tracking_threads() == 0
+
+
+# Watchers.
+
+
+def test_a_slow_watcher_slows_nobody(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            welcome = await guest.hello(overlay="off")
+            path = f"/watch/{welcome['session']}"
+            async with visitor(server.url, path) as watcher, visitor(server.url, "/watch/latest") as slow:
+                await watcher.hear("welcome")
+                await slow.hear("welcome")
+                slow.socket.transport.pause_reading()
+                await guest.show_face()
+                await watcher.hear("params", 60)
+                mine = [message["index"] for message in guest.of("params")]
+                theirs = [message["index"] for message in watcher.of("params")]
+                assert set(theirs) <= set(mine) | {max(mine) + 1}
+                assert len(theirs) >= 0.9 * len(mine) - 3
+                await watcher.say(type="control", paused=True)
+                assert (await watcher.hear("error"))["code"] == "order"
+
+    asyncio.run(visit())
+
+
+def test_watching_nobody_is_told(server: Running) -> None:
+    async def visit() -> None:
+        await soon(lambda: not server.hub.sessions)
+        for name in ("latest", "nobody", "%2e%2e"):
+            async with visitor(server.url, f"/watch/{name}") as watcher:
+                assert (await watcher.hear("error"))["code"] == "unknown_session"
+                assert await watcher.closed() == 4404
+
+    asyncio.run(visit())

@@ -1,0 +1,66 @@
+// Kiosk mode (?kiosk): nobody has a hand on it. Attracts, learns each new person, forgets those who leave.
+
+/** @typedef {import("./mien.js").MienState} MienState */
+
+const ATTRACT_AFTER_MS = 2500; // without a face
+const FORGET_AFTER_MS = 6000;
+const RESTART_AFTER_MS = 5000; // should the page itself fail
+
+export const isKiosk = new URLSearchParams(location.search).has("kiosk");
+if (isKiosk) document.body.dataset.kiosk = ""; // at once: colours follow from it
+
+export class Kiosk {
+  #forget;
+  #lastFace = -Infinity;
+  #learned = false;
+
+  /** @param {() => void} forget */
+  constructor(forget) {
+    this.#forget = forget;
+    document.getElementById("stage")?.append(attraction());
+    for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => document.documentElement.requestFullscreen?.().catch(() => {}), { once: true });
+    for (const event of ["error", "unhandledrejection"]) addEventListener(event, () => setTimeout(() => location.reload(), RESTART_AFTER_MS));
+    document.addEventListener("visibilitychange", keepAwake);
+    keepAwake();
+  }
+
+  /** To be called twice a second or so. @param {MienState | null} now */
+  look(now) {
+    const face = now?.phase === "live" && (now.state === "TRACKING" || now.state === "ENROLLING");
+    if (face) {
+      this.#lastFace = performance.now();
+      this.#learned = true;
+    }
+    const away = performance.now() - this.#lastFace;
+    document.body.toggleAttribute("data-attract", away > ATTRACT_AFTER_MS);
+    if (this.#learned && now?.phase === "live" && away > FORGET_AFTER_MS) {
+      this.#learned = false;
+      this.#forget();
+    }
+  }
+}
+
+function attraction() {
+  const made = document.createElement("div");
+  made.className = "attract";
+  made.setAttribute("aria-hidden", "true");
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const symbol = /** @type {Element} */ (document.getElementById("i-face"));
+  svg.setAttribute("viewBox", symbol.getAttribute("viewBox") ?? "");
+  svg.append(...[...symbol.children].map((child) => child.cloneNode(true)));
+  const words = document.createElement("p");
+  words.textContent = "Show me your face";
+  const small = document.createElement("small");
+  small.textContent = "Step in front of the camera. Nothing is kept when you leave.";
+  made.append(svg, words, small);
+  return made;
+}
+
+/** The browser lets go whenever the page is hidden. */
+async function keepAwake() {
+  try {
+    if (document.visibilityState === "visible") await navigator.wakeLock?.request("screen");
+  } catch {
+    // on battery, or not allowed: the operator's settings decide
+  }
+}

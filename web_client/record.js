@@ -1,0 +1,57 @@
+// Records what the server says, line by line as it came, and hands it over as a file: what `mien watch -o x.jsonl` writes.
+
+const LONGEST_MS = 30 * 60_000; // about 80 MB
+const KINDS = new Set(["welcome", "state", "identity", "params"]);
+
+export class Recorder {
+  /** @type {string[] | null} */ #lines = null;
+  /** @type {Map<string, string>} */ #latest = new Map();
+  #startedAt = 0;
+  #frames = 0;
+  /** @type {() => void} */ onFull = () => {};
+
+  get running() {
+    return this.#lines !== null;
+  }
+
+  /** Seconds since the start, and parameters since then. */
+  get progress() {
+    return { seconds: (performance.now() - this.#startedAt) / 1000, frames: this.#frames };
+  }
+
+  /** @param {import("./protocol").ServerMessage} message @param {string} text */
+  heard(message, text) {
+    if (!KINDS.has(message.type)) return;
+    if (message.type !== "params") this.#latest.set(message.type, text); // a recording begins with these
+    if (!this.#lines) return;
+    this.#lines.push(text);
+    this.#frames += Number(message.type === "params");
+    if (performance.now() - this.#startedAt > LONGEST_MS) this.onFull();
+  }
+
+  start() {
+    this.#lines = [...this.#latest.values()];
+    this.#startedAt = performance.now();
+    this.#frames = 0;
+  }
+
+  /** Ends the recording and saves it among the downloads. @returns {string} its name */
+  save() {
+    const content = new Blob([(this.#lines ?? []).map(withoutSecrets).join("\n"), "\n"], { type: "application/x-ndjson" });
+    this.#lines = null;
+    const name = `mien-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl`;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(content);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    return name;
+  }
+}
+
+/** A recording is for passing on; `welcome` holds what only this browser may know. @param {string} line */
+function withoutSecrets(line) {
+  if (!line.includes('"welcome"')) return line;
+  const message = JSON.parse(line);
+  return message.type === "welcome" ? JSON.stringify({ ...message, resume: null, keep: null, ice_servers: [] }) : line;
+}
