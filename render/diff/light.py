@@ -1,0 +1,47 @@
+"""Light of the second order: nine spherical harmonics of the normal, per colour channel (Ramamoorthi, Hanrahan 2001).
+
+Fixed to the room: normals are those of the camera frame (x right, y down, z forward). The cosine lobe is folded into
+the basis, so coefficients are of radiance: under an even sky of radiance 1 a white surface shows 1.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+SH_COUNT = 9
+_LOBES = (1.0, 2 / 3, 1 / 4)  # of the cosine, by order, over pi
+_ORDER_0 = _LOBES[0] * math.sqrt(1 / (4 * math.pi))
+_ORDER_1 = _LOBES[1] * math.sqrt(3 / (4 * math.pi))
+_ORDER_2 = _LOBES[2] * math.sqrt(15 / (4 * math.pi))
+
+
+def sh_basis(normals: Tensor) -> Tensor:
+    """Unit normals [..., 3] -> [..., 9]: 1, x, y, z, xy, xz, yz, x^2 - y^2, 3z^2 - 1."""
+    x, y, z = normals.unbind(-1)
+    return torch.stack(
+        (
+            torch.full_like(x, _ORDER_0),
+            _ORDER_1 * x,
+            _ORDER_1 * y,
+            _ORDER_1 * z,
+            _ORDER_2 * x * y,
+            _ORDER_2 * x * z,
+            _ORDER_2 * y * z,
+            _ORDER_2 / 2 * (x * x - y * y),
+            _ORDER_2 / math.sqrt(12) * (3 * z * z - 1),
+        ),
+        -1,
+    )
+
+
+def irradiance(normals: Tensor, light: Tensor) -> Tensor:
+    """What a white surface sends back: unit normals [..., 3], light [9, C] -> [..., C]."""
+    return sh_basis(normals) @ light
+
+
+def even_light(level: float, channels: int = 3) -> Tensor:
+    """The light [9, C] that shows a white surface at `level` from everywhere."""
+    light = torch.zeros(SH_COUNT, channels)
+    light[0] = level / _ORDER_0
+    return light
