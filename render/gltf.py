@@ -3,12 +3,11 @@
 glTF's axes are the head frame's (y up, z out of the face). The scene is the camera's room turned upright: the head node
 carries `T_camera_head` with y and z turned over, and a camera of the same lens stands at the origin. Only the morph
 weights and the head node move; nodes for jaw and eyes are there for who wants to hang something on them, and stay
-still, so that nothing opens twice. Sparse accessors hold targets that move less than two thirds of the vertices.
+still, so that nothing opens twice. Without a texture the surface has the head's own colours, vertex by vertex.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,27 +19,34 @@ from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.rotations import quaternion_from_matrix
 from models.skinning import vertex_normals
-from models.types import JAW, LEFT_EYE, RIGHT_EYE, Identity
+from models.types import JAW, LEFT_EYE, RIGHT_EYE, Identity, MienError
+from render.gltf_packer import Packer
 from render.morphs import Morphs, arkit_morphs
 
 Array = NDArray[Any]
 
 UPRIGHT = np.diag((1.0, -1.0, -1.0)).astype(np.float32)  # OpenCV's camera axes to glTF's
 STILL = {"jaw": JAW, "left_eye": LEFT_EYE, "right_eye": RIGHT_EYE}
-SPARSE_BELOW = 2 / 3  # an entry of a sparse accessor also stores its index
+SMALLEST_TURN = 2e-3  # a normal that turns less, about a tenth of a degree, is not stored
+PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}  # what glTF may hold, by how they begin
 HEAD_NODE, CAMERA_NODE, FIRST_STILL_NODE = 0, 1, 2
 
 
 def export_glb(
-    head: Head, identity: Identity, track: Mapping[str, Array] | None = None, morphs: Morphs | None = None
+    head: Head,
+    identity: Identity,
+    track: Mapping[str, Array] | None = None,
+    morphs: Morphs | None = None,
+    texture: bytes | None = None,
 ) -> bytes:
     """`track`: arrays of a track.npz (`time_s`, `rotation`, `translation`, `blendshapes`), rows of NaN left out.
 
-    `morphs` spares making them again. Without a track the head stands at the origin.
+    `morphs` spares making them again. `texture`, a PNG or JPEG file's bytes laid out by the head's UVs, is embedded as
+    the base colour. Without a track the head stands at the origin.
     """
     morphs = morphs or arkit_morphs(head, identity)
-    packer = _Packer()
-    mesh = _mesh(head, morphs, packer)
+    packer = Packer()
+    mesh = _mesh(head, morphs, packer, coloured=texture is None)
     if track is not None and len(only := _performance(track)[3]) == 1:  # a picture: the mesh stands as it looked
         mesh.weights = only[0].tolist()
     animations = _animation(track, packer) if track is not None else []
@@ -53,7 +59,8 @@ def export_glb(
         nodes=nodes,
         meshes=[mesh],
         cameras=[_lens(identity.focal_px, width, height)],
-        materials=[_clay()],
+        materials=[_material(textured=texture is not None)],
+        **_pictures(texture, packer),
         animations=animations,
         accessors=packer.accessors,
         bufferViews=packer.views,
@@ -64,9 +71,27 @@ def export_glb(
     return b"".join(document.save_to_bytes())
 
 
-def _clay() -> gltf.Material:
+def _material(textured: bool) -> gltf.Material:
     surface = gltf.PbrMetallicRoughness(baseColorFactor=[1.0, 1.0, 1.0, 1.0], metallicFactor=0.0, roughnessFactor=0.6)
+    if textured:
+        surface.baseColorTexture = gltf.TextureInfo(index=0)
     return gltf.Material(name="head", pbrMetallicRoughness=surface, alphaMode=gltf.OPAQUE, alphaCutoff=None)
+
+
+def _pictures(texture: bytes | None, packer: Packer) -> dict[str, list[Any]]:
+    if texture is None:
+        return {}
+    kind = next((kind for start, kind in PICTURES.items() if texture.startswith(start)), None)
+    if kind is None:
+        raise MienError(f"expected a texture as the bytes of a PNG or JPEG file, got bytes that begin {texture[:8]!r}")
+    sampler = gltf.Sampler(
+        magFilter=gltf.LINEAR, minFilter=gltf.LINEAR_MIPMAP_LINEAR, wrapS=gltf.CLAMP_TO_EDGE, wrapT=gltf.CLAMP_TO_EDGE
+    )
+    return {
+        "images": [gltf.Image(name="skin", bufferView=packer.add_file(texture), mimeType=kind)],
+        "samplers": [sampler],
+        "textures": [gltf.Texture(source=0, sampler=0)],
+    }
 
 
 def _lens(focal_px: float, width: int, height: int) -> gltf.Camera:
@@ -79,18 +104,21 @@ def _lens(focal_px: float, width: int, height: int) -> gltf.Camera:
 # The mesh.
 
 
-def _mesh(head: Head, morphs: Morphs, packer: "_Packer") -> gltf.Mesh:
+def _mesh(head: Head, morphs: Morphs, packer: Packer, coloured: bool) -> gltf.Mesh:
     """glTF has one index for all attributes, so vertices on a texture's seam are doubled."""
     vertex, uv, triangles = _unwelded(head)
-    normals = vertex_normals(torch.from_numpy(morphs.rest), head.triangles).numpy()
-    normals[np.linalg.norm(normals, axis=1) < 0.5] = (0, 0, 1)
+    normals = _normals(head, morphs.rest)
     attributes = gltf.Attributes(
         POSITION=packer.add(morphs.rest[vertex], gltf.VEC3, bounds=True, target=gltf.ARRAY_BUFFER),
         NORMAL=packer.add(normals[vertex], gltf.VEC3, target=gltf.ARRAY_BUFFER),
-        TEXCOORD_0=packer.add(head.uvs.numpy()[uv], gltf.VEC2, target=gltf.ARRAY_BUFFER),
-        COLOR_0=packer.add(_rgba(head)[vertex], gltf.VEC4, target=gltf.ARRAY_BUFFER),
+        TEXCOORD_0=packer.add(head.uvs.cpu().numpy()[uv], gltf.VEC2, target=gltf.ARRAY_BUFFER),
     )
-    targets = [{"POSITION": packer.add_sparse(target[vertex])} for target in morphs.targets]
+    if coloured:
+        attributes.COLOR_0 = packer.add(_rgba(head)[vertex], gltf.VEC4, target=gltf.ARRAY_BUFFER)
+    targets = [
+        {"POSITION": packer.add_sparse(target[vertex]), "NORMAL": packer.add_sparse(turns[vertex])}
+        for target, turns in ((target, _turns(head, morphs.rest, normals, target)) for target in morphs.targets)
+    ]
     indices = packer.add(triangles.ravel(), gltf.SCALAR, target=gltf.ELEMENT_ARRAY_BUFFER)
     primitive = gltf.Primitive(attributes=attributes, indices=indices, material=0, targets=targets)
     return gltf.Mesh(
@@ -101,9 +129,23 @@ def _mesh(head: Head, morphs: Morphs, packer: "_Packer") -> gltf.Mesh:
     )
 
 
+def _normals(head: Head, vertices: Array) -> Array:
+    """[V, 3] of length 1, also where no triangle with an area meets."""
+    normals = vertex_normals(torch.from_numpy(vertices), head.triangles.cpu()).numpy()
+    normals[np.linalg.norm(normals, axis=1) < 0.5] = (0, 0, 1)
+    return np.asarray(normals)
+
+
+def _turns(head: Head, rest: Array, normals: Array, target: Array) -> Array:
+    """What a target adds to the normals: [V, 3], zero where it is too little to see."""
+    turns = _normals(head, rest + target) - normals if target.any() else np.zeros_like(rest)
+    turns[np.abs(turns).max(1) < SMALLEST_TURN] = 0
+    return turns
+
+
 def _unwelded(head: Head) -> tuple[Array, Array, Array]:
     """Vertex and UV of each of N corners that differ [N], [N], and triangles of these [F, 3]."""
-    corners = np.stack([head.triangles.numpy().ravel(), head.uv_triangles.numpy().ravel()], 1)
+    corners = np.stack([head.triangles.cpu().numpy().ravel(), head.uv_triangles.cpu().numpy().ravel()], 1)
     pairs, place = np.unique(corners, axis=0, return_inverse=True)
     kind = np.uint16 if len(pairs) < 65_535 else np.uint32
     return pairs[:, 0], pairs[:, 1], place.reshape(-1, 3).astype(kind)
@@ -111,7 +153,7 @@ def _unwelded(head: Head) -> tuple[Array, Array, Array]:
 
 def _rgba(head: Head) -> Array:
     """[V, 4] linear, as bytes."""
-    colours = np.round(255 * head.colours.numpy().clip(0, 1)).astype(np.uint8)
+    colours = np.round(255 * head.colours.cpu().numpy().clip(0, 1)).astype(np.uint8)
     return np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], 1)
 
 
@@ -129,7 +171,7 @@ def _nodes(morphs: Morphs, track: Mapping[str, Array] | None) -> list[gltf.Node]
     return [head, gltf.Node(name="camera", camera=0), *still]
 
 
-def _animation(track: Mapping[str, Array], packer: "_Packer") -> list[gltf.Animation]:
+def _animation(track: Mapping[str, Array], packer: Packer) -> list[gltf.Animation]:
     times, rotation, translation, weights = _performance(track)
     if len(times) < 2:
         return []
@@ -158,62 +200,3 @@ def _performance(track: Mapping[str, Array]) -> tuple[Array, Array, Array, Array
     turned_over = np.cumprod(np.where((wxyz[1:] * wxyz[:-1]).sum(1) < 0, -1, 1))
     wxyz[1:] *= turned_over[:, None]
     return times[later], np.ascontiguousarray(wxyz[:, [1, 2, 3, 0]]), translation @ UPRIGHT, weights.clip(0, 1)
-
-
-# The binary part.
-
-_COMPONENTS = {"float32": gltf.FLOAT, "uint16": gltf.UNSIGNED_SHORT, "uint32": gltf.UNSIGNED_INT,
-               "uint8": gltf.UNSIGNED_BYTE}  # fmt: skip
-
-
-@dataclass
-class _Packer:
-    """Collects arrays into one buffer; each gets an accessor."""
-
-    data: bytearray = field(default_factory=bytearray)
-    views: list[gltf.BufferView] = field(default_factory=list)
-    accessors: list[gltf.Accessor] = field(default_factory=list)
-
-    def add(self, values: Array, kind: str, bounds: bool = False, target: int | None = None) -> int:
-        values = values.astype(np.float32) if values.dtype == np.float64 else values
-        accessor = self._accessor(values, kind, bounds)
-        accessor.bufferView = self._view(values, target)
-        accessor.normalized = values.dtype == np.uint8
-        return self._keep(accessor)
-
-    def add_sparse(self, values: Array) -> int:
-        """[N, 3] float32, of which the rows that are zero are not stored, where that saves room."""
-        moved = np.flatnonzero(values.any(1))
-        if len(moved) > SPARSE_BELOW * len(values):
-            return self.add(values, gltf.VEC3, bounds=True, target=gltf.ARRAY_BUFFER)
-        accessor = self._accessor(values, gltf.VEC3, bounds=True)
-        if len(moved):
-            ids = moved.astype(np.uint16 if len(values) < 65_536 else np.uint32)
-            accessor.sparse = gltf.Sparse(
-                count=len(moved),
-                indices=gltf.AccessorSparseIndices(
-                    bufferView=self._view(ids), componentType=_COMPONENTS[ids.dtype.name]
-                ),
-                values=gltf.AccessorSparseValues(bufferView=self._view(values[moved])),
-            )
-        return self._keep(accessor)
-
-    def _accessor(self, values: Array, kind: str, bounds: bool) -> gltf.Accessor:
-        rows = values.reshape(len(values), -1)
-        accessor = gltf.Accessor(
-            componentType=_COMPONENTS[values.dtype.name], count=len(values), type=kind, byteOffset=None
-        )
-        if bounds:
-            accessor.min, accessor.max = rows.min(0).tolist(), rows.max(0).tolist()
-        return accessor
-
-    def _view(self, values: Array, target: int | None = None) -> int:
-        self.data += b"\0" * (-len(self.data) % 4)
-        packed = np.ascontiguousarray(values).tobytes()
-        self.views.append(gltf.BufferView(buffer=0, byteOffset=len(self.data), byteLength=len(packed), target=target))
-        self.data += packed
-        return len(self.views) - 1
-
-    def _keep(self, accessor: gltf.Accessor) -> int:
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1

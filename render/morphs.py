@@ -2,6 +2,9 @@
 
 Other programs only add: positions = rest + sum of weights x targets. Jaw and eyes turn in truth, so their targets are
 straight lines to where they end at 1; between, jaw and eyeballs cut the corner by a millimetre or two at most.
+
+A head whose expressions are its own (FLAME) is treated as a mesh of that person: the built-in head is fitted to it and
+lends it the 52 shapes, as `mien heads import` does with a scan.
 """
 
 from dataclasses import dataclass
@@ -13,7 +16,10 @@ from torch import Tensor
 
 from models.arkit import arkit_params, speaks_arkit
 from models.arkit_names import ARKIT_NAMES
-from models.head import Head, pose_head, shape_head
+from models.borrow import Surface, borrow_head
+from models.embedding import fit_builtin
+from models.head import Head, embed, pose_head, shape_head
+from models.transfer import Transfer
 from models.types import HeadParams, Identity, MienError
 
 Floats = NDArray[np.float32]
@@ -35,13 +41,12 @@ class Morphs:
 
 def arkit_morphs(head: Head, identity: Identity) -> Morphs:
     """Weights are as told: relative to the person's face at rest, where that is known."""
+    _check(head, identity)
+    head, code = head.to("cpu"), identity.shape.detach().cpu().to(head.template.dtype)
     if not speaks_arkit(head):
-        raise MienError(
-            f"expected a head with Apple's 52 shapes, but '{head.name}' has its own: export the built-in head, "
-            "ICT-FaceKit or an imported mesh"
-        )
-    head = head.to("cpu")
-    shaped = shape_head(head, identity.shape.to(head.template))
+        head = _with_borrowed_shapes(head, code)
+        code = head.zero_identity()
+    shaped = shape_head(head, code)
     one_each = torch.eye(len(ARKIT_NAMES), dtype=head.template.dtype)
     one_each[CLOSE, OPEN] = 1.0  # lips that close over an open jaw
 
@@ -57,6 +62,25 @@ def arkit_morphs(head: Head, identity: Identity) -> Morphs:
         rest = mesh(resting)
     targets = targets * (1 - resting)[:, None, None]
     return Morphs(*(np.ascontiguousarray(t.numpy(), np.float32) for t in (rest, targets, shaped.joints)))
+
+
+def _check(head: Head, identity: Identity) -> None:
+    code = identity.shape
+    if code.shape != (head.identity_size,) or not code.isfinite().all():
+        raise MienError(
+            f"expected {head.identity_size} finite numbers as the identity of '{head.name}', got "
+            f"{list(code.shape)} with {int((~code.isfinite()).sum())} that are not; track the person again"
+        )
+
+
+def _with_borrowed_shapes(head: Head, code: Tensor) -> Head:
+    """The person's own mesh as a head that speaks Apple's language; takes a second or two."""
+    vertices = shape_head(head, code).template
+    landmarks = embed(head.embedding, vertices).double().numpy()
+    mesh = vertices.double().numpy()
+    fit = fit_builtin(mesh, head.triangles.numpy(), landmarks)
+    surface = Surface(head.uvs.numpy(), head.uv_triangles.numpy(), head.name, head.licence, head.sha256)
+    return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface)
 
 
 def rest_weights(identity: Identity) -> Tensor:

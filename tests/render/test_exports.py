@@ -1,5 +1,7 @@
 """GLB, OBJ and PLY read again by other means, and a posed frame compared with ours."""
 
+import io
+import math
 import struct
 from dataclasses import replace
 from functools import lru_cache
@@ -11,6 +13,7 @@ import pygltflib
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.arkit import arkit_params
 from models.arkit_names import ARKIT_NAMES
@@ -19,9 +22,10 @@ from models.camera import FACING
 from models.head import pose_head, shape_head
 from models.obj import read_obj
 from models.rotations import matrix_from_axis_angle, matrix_from_quaternion
+from models.skinning import vertex_normals
 from models.types import Identity, MienError
 from render.gltf import export_glb
-from render.morphs import arkit_morphs
+from render.morphs import Morphs, arkit_morphs
 from render.obj import obj_text, ply_bytes
 
 HEAD = load_builtin()
@@ -30,6 +34,7 @@ IDENTITY = Identity(
     900.0, (1280, 720), HEAD.name, HEAD.sha256,
 )  # fmt: skip
 FRAMES = 12
+INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue")
 COMPONENTS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
@@ -189,10 +194,75 @@ def test_a_face_at_rest_that_is_not_zero_becomes_the_mesh() -> None:
     assert np.abs(morphs.posed(full) - plain.posed(full)).max() < 1e-5
 
 
-def test_a_head_with_other_shapes_is_refused_by_name() -> None:
+@lru_cache(maxsize=1)
+def borrowed_and_own() -> tuple[Morphs, Morphs]:
+    """Of the built-in head with its expressions called otherwise, as FLAME's are, and under their own names."""
     other = replace(HEAD, expression_names=tuple(f"shape{k}" for k in range(HEAD.expression_size)), name="Other 1")
-    with pytest.raises(MienError, match="'Other 1' has its own"):
-        export_glb(other, IDENTITY)
+    return arkit_morphs(other, IDENTITY), arkit_morphs(HEAD, IDENTITY)
+
+
+def test_a_head_with_other_shapes_borrows_the_52() -> None:
+    borrowed, own = borrowed_and_own()
+    assert np.abs(borrowed.rest - own.rest).max() < 1e-6
+    skin = np.setdiff1d(np.arange(HEAD.vertex_count), np.concatenate([HEAD.regions[n].numpy() for n in INSIDE]))
+    for name, lent, true in zip(ARKIT_NAMES, borrowed.targets[:, skin], own.targets[:, skin], strict=True):
+        size = np.linalg.norm(true, axis=1).max()
+        away = np.sqrt(((lent - true) ** 2).sum(1).mean())
+        assert away <= 0.06 * size, f"{name}: {1e3 * away:.2f} mm away, it moves {1e3 * size:.1f} mm"
+
+
+def test_borrowed_shapes_are_exported_too() -> None:
+    other = replace(HEAD, expression_names=tuple(f"shape{k}" for k in range(HEAD.expression_size)), name="Other 1")
+    gltf = pygltflib.GLTF2.load_from_bytes(export_glb(other, IDENTITY, a_track(), borrowed_and_own()[0]))
+    assert gltf.meshes[0].extras["targetNames"] == list(ARKIT_NAMES)
+    assert len(gltf.meshes[0].primitives[0].targets) == 52
+    assert gltf.extras["head"] == "Other 1"
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_broken_identity_is_told(broken: float) -> None:
+    shape = IDENTITY.shape.clone()
+    shape[2] = broken
+    with pytest.raises(MienError, match=r"finite numbers as the identity .* with 1 that are not"):
+        export_glb(HEAD, replace(IDENTITY, shape=shape))
+
+
+def test_normals_turn_with_the_shapes() -> None:
+    """A player adds and normalises them: they must be those of the moved surface."""
+    primitive = document().meshes[0].primitives[0]
+    corners = torch.from_numpy(accessor(primitive.indices).reshape(-1, 3).astype(np.int64))
+    points, normals = accessor(primitive.attributes.POSITION), accessor(primitive.attributes.NORMAL)
+    target = primitive.targets[ARKIT_NAMES.index("jawOpen")]
+    told = normals + accessor(target["NORMAL"])
+    assert np.allclose(np.linalg.norm(told, axis=1), 1, atol=5e-3)
+    # The file's vertices are double along seams.
+    _, first, place = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    moved = torch.from_numpy((points + accessor(target["POSITION"]))[first])
+    true = vertex_normals(moved, torch.from_numpy(place.ravel())[corners]).numpy()[place.ravel()]
+    assert np.quantile((told * true).sum(1), 0.01) > 0.999
+    assert np.abs(accessor(target["NORMAL"])).max() > 0.5
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(stream, "png")
+    return stream.getvalue()
+
+
+def test_a_texture_is_the_base_colour_and_comes_back_as_it_was() -> None:
+    picture = png((200, 120, 90))
+    gltf = pygltflib.GLTF2.load_from_bytes(export_glb(HEAD, IDENTITY, texture=picture))
+    surface = gltf.materials[0].pbrMetallicRoughness
+    image = gltf.images[gltf.textures[surface.baseColorTexture.index].source]
+    it = gltf.bufferViews[image.bufferView]
+    assert (image.mimeType, surface.baseColorTexture.texCoord or 0) == ("image/png", 0)
+    assert gltf.binary_blob()[it.byteOffset :][: it.byteLength] == picture
+    assert gltf.meshes[0].primitives[0].attributes.COLOR_0 is None  # it would be multiplied in
+
+
+def test_a_texture_that_is_no_picture_is_told() -> None:
+    with pytest.raises(MienError, match="PNG or JPEG file, got bytes that begin b'GIF89a'"):
+        export_glb(HEAD, IDENTITY, texture=b"GIF89a")
 
 
 def test_an_obj_is_read_again(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.arkit import speaks_arkit
 from models.head import Head, pose_head, shape_head
 from models.npz import Array
-from models.types import HeadParams, Identity, TrackResult
+from models.types import HeadParams, Identity, MienError, TrackResult
 from render.camera_export import camera_json
 from render.gltf import export_glb
 from render.morphs import arkit_morphs, morph_loss_mm
@@ -32,9 +31,10 @@ def write_glb(
     faces = [result for result in results if result.params is not None]
     if identity is None or not faces:
         return None
-    if not speaks_arkit(head):
-        return {"left_out": f"head.glb: '{head.name}' has shapes of its own, and no 52 of Apple's yet"}
-    morphs = arkit_morphs(head, identity)
+    try:
+        morphs = arkit_morphs(head, identity)
+    except MienError as error:  # a shape that is no head: the track is still worth keeping
+        return {"left_out": f"head.glb: {error}"}
     _write(folder / "head.glb", export_glb(head, identity, arrays, morphs))
     compared = [faces[k] for k in np.unique(np.linspace(0, len(faces) - 1, FRAMES_COMPARED).astype(int))]
     weights = np.stack([result.blendshapes for result in compared if result.blendshapes is not None])
