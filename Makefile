@@ -1,7 +1,7 @@
 # Every target sets up what it needs first (scripts/set_up.py says how, and what MIEN_TORCH and PYTHON choose).
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check page-tools bench format run-env dev-env
+.PHONY: help serve demo test check page-tools bench format run-env dev-env
 
 PY := .venv/bin/python
 PACKAGES := models render tracker stream
@@ -12,6 +12,7 @@ export OMP_NUM_THREADS ?= 1
 
 help:
 	@echo "make serve    the live server: open the address it prints, and allow the camera"
+	@echo "make demo     a synthetic person, filmed and tracked: demo/report.html"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types of Python and page, layers, generated files"
 	@echo "make bench    the benchmarks"
@@ -19,6 +20,9 @@ help:
 
 serve: run-env
 	.venv/bin/mien serve
+
+demo: run-env
+	.venv/bin/mien demo
 
 # One process a core; a file's tests stay together, since they share what is slow to make (servers, videos). The page's
 # tests come alone: a browser and a live server want both cores, and their event loop does not share a process.

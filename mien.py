@@ -40,6 +40,7 @@ VERBS = {
     "fit": "tracker.jobs.commands:Fit",
     "heads": "tracker.jobs.commands:Heads",
     "bench": "tracker.jobs.commands:Bench",
+    "demo": "tracker.jobs.commands:Demo",
 }
 
 

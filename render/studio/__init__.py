@@ -3,6 +3,7 @@
     person = random_person(head, seed)                     who: identity, skin, hair, brows, lips, eyes
     stage = random_stage(seed)                             where: lens, distance, light, background, sensor
     motion = talking(frames=300, turning_degrees=20)       what they do: ARKit weights and the head's pose a frame
+                                                          or speaking(300, seed, "Any words."), see speech.py
     for shot in film(head, person, stage, motion): ...     pictures, each with its truth
 
 The same seeds give the same pictures. Any `Head` can play; shapes that it lacks stay still.

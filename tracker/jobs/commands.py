@@ -208,3 +208,25 @@ class Bench:
         from tracker.jobs.bench import Settings, bench
 
         bench(self.json, Settings(self.clips, self.quick), self.only)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """See Mien work without a camera: a synthetic person filmed, tracked, and compared with the truth.
+
+    Example: mien demo
+    """
+
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("demo")
+    """The folder to write overlay.mp4 and report.html to."""
+
+    seed: int = 1
+    """Another number, another person."""
+
+    quick: bool = False
+    """Three seconds of film instead of ten."""
+
+    def run(self) -> None:
+        from tracker.jobs.demo.perform import demo
+
+        demo(self.output, self.seed, self.quick)

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,8 @@ MOST_PIXELS = 1920 * 1088  # larger frames are halved: an overlay is for looking
 class OverlayVideo:
     """Encodes in a thread of its own. Used as a context; what was added until an error or Ctrl-C is kept."""
 
-    def __init__(self, path: Path, source: Path, fps: float) -> None:
+    def __init__(self, path: Path, source: Path | None, fps: float) -> None:
+        """`source` is what the sound is taken from."""
         self._path = path
         self._source = source
         self._fps = fps
@@ -69,7 +71,8 @@ class OverlayVideo:
         if first is None:
             return
         size = _even_size(*first[0].shape[1::-1])
-        with open_container(self._source) as source, av.open(str(part), "w", format="mp4") as output:
+        heard = open_container(self._source) if self._source else nullcontext()
+        with heard as source, av.open(str(part), "w", format="mp4") as output:
             video = _video_stream(output, size, self._fps)
             sound = _Sound(source, output)
             item: tuple[Picture, float] | None = first
@@ -89,7 +92,8 @@ class _Sound:
     """The source's sound as it is, packet by packet beside the picture; nothing where MP4 cannot hold it."""
 
     def __init__(self, source: Any, output: Any) -> None:
-        streams = [s for s in source.streams.audio if s.codec_context and s.codec_context.name in SOUND_IN_MP4]
+        sounds = source.streams.audio if source else ()
+        streams = [s for s in sounds if s.codec_context and s.codec_context.name in SOUND_IN_MP4]
         self._output = output
         self._packets: Iterator[Any] = iter(())
         self._next: Any = None
