@@ -15,8 +15,8 @@ LAYERS = ("models", "render", "tracker", "stream")  # each may import those befo
 ROOMS = {
     "mediapipe": ("tracker/landmarks.py",),
     "numba": ("render/cpu.py", "render/overlay_kernel.py", "tracker/solver_kernel.py"),
-    "nvdiffrast": ("render/",),
-    "pytorch3d": ("render/",),
+    "nvdiffrast": ("render/cuda.py",),
+    "pytorch3d": ("render/pytorch3d_reference.py",),
     "asyncio": ("stream/",),
 }
 
@@ -94,6 +94,7 @@ PLANTED = [
     ("tracker/fit.py", "import mien", "imports mien, which stands above tracker"),
     ("tracker/jobs/scan.py", "from numba import njit", "numba may be imported in render/cpu.py, "),
     ("tracker/tracker.py", "import asyncio", "asyncio may be imported in stream/ only"),
+    ("render/shading.py", "import nvdiffrast.torch", "nvdiffrast may be imported in render/cuda.py only"),
     ("tracker/tracker.py", "import importlib\nimportlib.import_module('nvdiffrast.torch')", "nvdiffrast may be"),
 ]
 
