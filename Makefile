@@ -17,6 +17,7 @@ help:
 	@echo "make check    format, lint, types of Python and page, layers, generated files"
 	@echo "make bench    the benchmarks"
 	@echo "make format   put the source into its format"
+	@echo "make cuda, make pytorch3d   build another rasteriser (docs/backends.md)"
 
 serve: run-env
 	.venv/bin/mien serve
@@ -48,6 +49,9 @@ bench: run-env
 format: dev-env
 	$(PY) -m ruff format $(SOURCES)
 	$(PY) -m ruff check --fix $(SOURCES)
+
+cuda pytorch3d: run-env
+	$(PY) -m scripts.build_rasterizer $@
 
 run-env:
 	@sh scripts/set_up.sh run
