@@ -27,7 +27,7 @@ demo: run-env
 
 # One process a core; a file's tests stay together, since they share what is slow to make (servers, videos). The page's
 # tests come alone: a browser and a live server want both cores, and their event loop does not share a process.
-test: dev-env
+test: dev-env page-tools
 	$(PY) -m pytest -n auto --dist loadfile --ignore tests/web
 	$(PY) -m pytest tests/web
 
@@ -37,11 +37,12 @@ check: dev-env page-tools
 	$(PY) -m mypy $(SOURCES)
 	$(PY) -m pytest -q tests/test_layers.py tests/stream/test_protocol.py tests/web/test_types.py
 
-# TypeScript, which checks the page's types. Without npm, or without its registry, that test is skipped and says so.
+# TypeScript, which checks the page's types, and what reads our GLB. Without npm, or without its registry, those tests
+# are skipped and say so.
 page-tools: tests/web/node_modules/.package-lock.json
 
 tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
-	@command -v npm >/dev/null && npm ci --prefix tests/web --no-audit --no-fund || echo "no TypeScript: is npm there?"
+	@command -v npm >/dev/null && npm ci --prefix tests/web --no-audit --no-fund || echo "no TypeScript, no glTF validator, no three.js: is npm there?"
 
 bench: run-env
 	.venv/bin/mien bench
