@@ -177,11 +177,11 @@ class Session:
     def control(self, message: Control) -> None:
         if message.overlay is not None:
             self._worker.overlay = message.overlay
-        if message.paused is not None:
-            self._worker.paused = message.paused
         if message.re_enroll or message.forget:
             self._untold_identity = self._told_identity = self.identity = None
             self._worker.re_enroll()
+        if message.paused is not None:  # last: the first frame after a pause must know of the rest
+            self._worker.paused = message.paused
         self._tell_state()
 
     def watch(self, watcher: Outbox) -> None:

@@ -10,7 +10,9 @@ from tests.stream.running import Running, running
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    return open_engine("builtin", "mesh", "cpu")
+    ready = open_engine("builtin", "mesh", "cpu")
+    ready.warm_up()  # what is compiled in the middle of a session would end it
+    return ready
 
 
 @pytest.fixture(scope="module")

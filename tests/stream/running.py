@@ -2,15 +2,22 @@
 
 import asyncio
 import contextlib
+import logging
+import random
+import socket
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stream.engine import Engine
 from stream.hub import Hub
+from stream.logs import WordsFormatter
 from stream.server import make_server, make_service, open_socket, run_on_uvloop, warm_up
+from stream.session import SessionLimits
 from stream.settings import Relay, ServerSettings
 
 SETTINGS = ServerSettings(
@@ -32,6 +39,19 @@ SETTINGS = ServerSettings(
     page=Path(__file__).parents[2] / "web_client",
 )
 
+# A machine that computes much else stalls for seconds; only tests of these limits want them short.
+PATIENT = SessionLimits(idle_s=300, media_within_s=120, stuck_s=120)
+SILENCE_S = 60.0
+
+
+def free_port() -> int:
+    """For a program that is told its port. Not where the system picks ports by itself: it might pick the same one."""
+    for port in random.sample(range(18_000, 32_000), 200):
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("expected a free port, found none")
+
 
 @dataclass
 class Running:
@@ -41,6 +61,7 @@ class Running:
     service: Any
     loop: asyncio.AbstractEventLoop
     server: Any
+    listening: socket.socket
 
     @property
     def http(self) -> str:
@@ -55,22 +76,60 @@ class Running:
         hub: Hub = self.service.hub
         return hub
 
+    def limit(self, **limits: float) -> None:
+        """Change limits of sessions that begin from now on."""
+        settings = self.hub.settings
+        self.hub.settings = replace(settings, limits=replace(settings.limits, **limits))
+
     def tasks(self) -> int:
         """Tasks on the server's loop."""
 
         async def count() -> int:
             return len(asyncio.all_tasks())
 
-        return asyncio.run_coroutine_threadsafe(count(), self.loop).result(5)
+        return asyncio.run_coroutine_threadsafe(count(), self.loop).result(60)
+
+
+async def soon(true: Callable[[], object], within_s: float = 90.0) -> None:
+    """This becomes true; within a time that only says that it does not take for ever."""
+    begun_s = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun_s < within_s, f"not within {within_s:.0f} s"
+        await asyncio.sleep(0.02)
+
+
+def tracking_threads() -> int:
+    return sum(thread.name.startswith("track-") for thread in threading.enumerate())
+
+
+class TellingHandler(logging.Handler):
+    """The server's log on stderr, as it is in service: it stands beside a test that fails."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(WordsFormatter().format(record), file=sys.stderr)
 
 
 @contextlib.contextmanager
-def running(engine: Engine, **changes: Any) -> Iterator[Running]:
+def telling() -> Iterator[None]:
+    log, handler = logging.getLogger("mien"), TellingHandler()
+    level = log.level
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    yield
+    log.removeHandler(handler)
+    log.setLevel(level)
+
+
+@contextlib.contextmanager
+def running(engine: Engine, silence_s: float = SILENCE_S, **changes: Any) -> Iterator[Running]:
+    log = contextlib.ExitStack()
+    log.enter_context(telling())
     settings = replace(SETTINGS, **changes)
     listening = open_socket(settings.host, 0)
     port = listening.getsockname()[1]
     service = make_service(replace(settings, port=port))
     server = make_server(service, listening)
+    server.config.ws_ping_timeout = silence_s
     ready = threading.Event()
     found: dict[str, Any] = {}
 
@@ -83,11 +142,14 @@ def running(engine: Engine, **changes: Any) -> Iterator[Running]:
     thread = threading.Thread(target=lambda: run_on_uvloop(serve()), name="test-server")
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(300), "the server did not get ready"
         assert service.hub is not None, service.warming_failed
-        yield Running(port, service, found["loop"], server)
+        service.hub.settings = replace(service.hub.settings, limits=PATIENT)
+        service.rules = replace(service.rules, hello_within_s=120)
+        yield Running(port, service, found["loop"], server, listening)
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(60)
+        log.close()
         listening.close()
         assert not thread.is_alive(), "the server did not stop"

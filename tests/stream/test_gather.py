@@ -62,7 +62,7 @@ def test_each_session_gets_the_fit_it_would_get_alone(device: str) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
     gatherer.close()
     assert gatherer.fits == 18
     for person in range(3):

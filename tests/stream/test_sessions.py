@@ -4,33 +4,20 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stream.engine import Engine
-from tests.stream.running import Running, running
+from tests.stream.running import PATIENT, Running, running, soon, tracking_threads
 from tests.stream.visitor import visitor
-
-
-async def soon(true: Callable[[], object], within_s: float = 3.0) -> None:
-    """Within a time, this becomes true."""
-    begun_s = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun_s < within_s, "not in time"
-        await asyncio.sleep(0.02)
-
-
-def tracking_threads() -> int:
-    return sum(thread.name.startswith("track-") for thread in threading.enumerate())
-
 
 # Health.
 
@@ -38,7 +25,7 @@ def tracking_threads() -> int:
 def fetch(server: Running, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
     request = urllib.request.Request(server.http + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return answer.status, answer.read(), dict(answer.headers)
     except urllib.error.HTTPError as error:
         return error.code, error.read(), dict(error.headers)
@@ -140,27 +127,33 @@ def test_an_offer_without_vp8_is_told_so(server: Running) -> None:
     asyncio.run(visit())
 
 
-def test_too_many_messages_are_not_heard(server: Running) -> None:
-    async def visit() -> None:
-        async with visitor(server.url) as guest:
-            await guest.hello()
-            for number in range(80):
-                await guest.say(type="ping", id=number)
-            assert await guest.closed() == 4400
-            assert guest.of("error")[0]["code"] == "too_many_messages"
-            assert 55 <= len(guest.of("pong")) <= 75
+def test_too_many_messages_are_not_heard(engine: Engine) -> None:
+    with running(engine) as server:
+        server.service.rules = replace(server.service.rules, per_second=1e-3)  # else a slow sender sends few enough
 
-    asyncio.run(visit())
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                await guest.hello()
+                with contextlib.suppress(ConnectionClosed):
+                    for number in range(80):
+                        await guest.say(type="ping", id=number)
+                assert await guest.closed() == 4400
+                assert guest.of("error")[0]["code"] == "too_many_messages"
+                assert len(guest.of("pong")) == 59
+
+        asyncio.run(visit())
 
 
 def test_hello_comes_first(engine: Engine) -> None:
     with running(engine) as server:
-        server.service.rules = replace(server.service.rules, hello_within_s=0.3)
 
         async def visit() -> None:
             async with visitor(server.url) as guest:
                 await guest.say(type="ping", id=1)
                 assert (await guest.hear("error"))["code"] == "order"
+                await guest.hello()
+            server.service.rules = replace(server.service.rules, hello_within_s=0.3)
+            async with visitor(server.url) as guest:
                 assert await guest.closed() == 4408
                 assert guest.of("bye")[0]["reason"] == "silent"
 
@@ -217,7 +210,7 @@ def test_more_visitors_wait_in_line_and_are_told(engine: Engine) -> None:
                 await guests[0].say(type="bye")
                 assert (await guests[0].hear("bye"))["reason"] == "client"
                 await guests[2].hear("welcome")
-            await soon(lambda: not server.hub.sessions, 6)
+            await soon(lambda: not server.hub.sessions)
 
         asyncio.run(visit())
 
@@ -225,30 +218,32 @@ def test_more_visitors_wait_in_line_and_are_told(engine: Engine) -> None:
 # Breaks and ends.
 
 
-def test_a_broken_socket_can_come_back_to_its_head(server: Running) -> None:
-    async def visit() -> None:
-        async with visitor(server.url) as guest:
-            welcome = await guest.hello()
-            await guest.show_face()
-            await guest.until(lambda: guest.of("params") and guest.of("params")[-1]["state"] == "TRACKING")
-            index = guest.of("params")[-1]["index"]
-            guest.socket.transport.abort()
-            async with visitor(server.url) as again:
-                back = await again.hello(resume=welcome["resume"])
-                assert back["resumed"]
-                assert back["session"] == welcome["session"]
-                assert back["resume"] != welcome["resume"]
-                # The same one, or one that the last frames on their way have bettered.
-                assert (await again.hear("identity"))["revision"] >= guest.of("identity")[-1]["revision"]
-                await again.show_face()
-                first = await again.hear("params", 5)
-                assert first["index"] > index
-                assert first["state"] == "TRACKING", "the head was learned before"
-            async with visitor(server.url) as stranger:
-                assert not (await stranger.hello(resume=welcome["resume"]))["resumed"]
-        await soon(lambda: not server.hub.sessions, 6)
+def test_a_broken_socket_can_come_back_to_its_head(engine: Engine) -> None:
+    with running(engine) as server:
+        server.limit(hold_s=60)
 
-    asyncio.run(visit())
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                welcome = await guest.hello()
+                await guest.show_face()
+                await guest.until(lambda: guest.of("params") and guest.of("params")[-1]["state"] == "TRACKING")
+                index = guest.of("params")[-1]["index"]
+                guest.socket.transport.abort()
+                async with visitor(server.url) as again:
+                    back = await again.hello(resume=welcome["resume"])
+                    assert back["resumed"]
+                    assert back["session"] == welcome["session"]
+                    assert back["resume"] != welcome["resume"]
+                    # The same one, or one that the last frames on their way have bettered.
+                    assert (await again.hear("identity"))["revision"] >= guest.of("identity")[-1]["revision"]
+                    await again.show_face()
+                    await again.until(lambda: any(m["state"] == "TRACKING" for m in again.of("params")))
+                    assert again.of("params")[0]["index"] > index
+                    assert all(m["state"] != "ENROLLING" for m in again.of("params")), "the head was learned before"
+                    async with visitor(server.url) as stranger:
+                        assert not (await stranger.hello(resume=welcome["resume"]))["resumed"]
+
+        asyncio.run(visit())
 
 
 def test_a_second_socket_takes_over(server: Running) -> None:
@@ -268,42 +263,45 @@ def test_a_second_socket_takes_over(server: Running) -> None:
     asyncio.run(visit())
 
 
-def test_a_killed_client_is_gone_in_three_seconds(server: Running) -> None:
+def test_a_killed_client_is_gone_before_its_network_would_tell(server: Running) -> None:
+    """Its media go on, as those of a killed tab do, and WebRTC by itself waits 30 s for the next sign of life."""
+
     async def visit() -> None:
+        await soon(lambda: not server.hub.sessions and not tracking_threads())
         async with visitor(server.url) as guest:
             await guest.hello()
             await guest.show_face()
             await guest.hear("params", 5)
             assert tracking_threads() == 1
-            guest.socket.transport.abort()  # the media go on, as those of a killed tab do
-            await soon(lambda: not server.hub.sessions and tracking_threads() == 0, 3.0)
+            guest.socket.transport.abort()
+            await soon(lambda: not server.hub.sessions and not tracking_threads(), 20)
 
     asyncio.run(visit())
 
 
-def test_a_silent_network_ends_the_session(server: Running) -> None:
-    async def visit() -> None:
-        async with visitor(server.url) as guest:
-            await guest.hello()
-            guest.socket.transport.pause_reading()
-            begun_s = time.monotonic()
-            await soon(lambda: not server.hub.sessions, 12)
-            assert time.monotonic() - begun_s > 4
+def test_a_silent_network_ends_the_session(engine: Engine) -> None:
+    with running(engine, silence_s=1.0) as server:
+        server.limit(hold_s=0.1)
 
-    asyncio.run(visit())
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                await guest.hello()
+                guest.socket.transport.pause_reading()
+                await soon(lambda: not server.hub.sessions)
+
+        asyncio.run(visit())
 
 
 def test_no_frames_end_the_session_and_a_blocked_way_is_told(engine: Engine) -> None:
     with running(engine) as server:
-        limits = replace(server.hub.settings.limits, idle_s=3.5, media_within_s=1.0)
-        server.hub.settings = replace(server.hub.settings, limits=limits)
 
         async def visit() -> None:
             async with visitor(server.url) as guest:
                 await guest.hello()
                 await guest.show_face()
                 await guest.hear("params")
-                assert guest.camera is not None
+                (session,) = server.hub.sessions.values()
+                session._limits = replace(PATIENT, idle_s=4, media_within_s=1)
                 sdp = guest.peer.localDescription.sdp  # type: ignore[union-attr]
                 await guest.hang_up()
                 await guest.say(type="offer", sdp=sdp)  # nobody answers the server's checks
@@ -347,37 +345,64 @@ def test_ten_visits_leave_nothing_behind(server: Running) -> None:
     async def visits(count: int) -> None:
         for _ in range(count):
             await visit()
-        await soon(lambda: not server.hub.sessions)
-        await asyncio.sleep(0.3)
+        await soon(lambda: not server.hub.sessions and not tracking_threads())
+
+    def left() -> tuple[int, int, int]:
+        """Tasks, threads, descriptors. asyncio's pool of threads grows with load, up to its bound, and stays."""
+        threads = [thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+        return server.tasks(), len(threads), len(os.listdir("/proc/self/fd"))
 
     asyncio.run(visits(3))
-    before = server.tasks(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    time.sleep(1)  # what still ends then would only let more pass below
+    before = left()
     asyncio.run(visits(10))
-    after = server.tasks(), threading.active_count(), len(os.listdir("/proc/self/fd"))
-    assert all(now <= then + 1 for now, then in zip(after, before, strict=True)), (before, after)
-    assert tracking_threads() == 0
+    end_s = time.monotonic() + 60
+    while not all(now <= then for now, then in zip(left(), before, strict=True)):
+        assert time.monotonic() < end_s, f"tasks, threads, descriptors before {before}, now {left()}"
+        time.sleep(0.1)
 
 
 # Watchers.
 
 
-def test_a_slow_watcher_slows_nobody(server: Running) -> None:
+def test_a_slow_watcher_slows_nobody(engine: Engine) -> None:
+    with running(engine) as server:
+        server.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # else megabytes wait in the kernel
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                welcome = await guest.hello(overlay="off")
+                path = f"/watch/{welcome['session']}"
+                narrow = socket.create_connection(("127.0.0.1", server.port))
+                narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                async with visitor(server.url, path) as watcher, visitor(server.url, path, sock=narrow) as slow:
+                    await watcher.hear("welcome")
+                    await slow.hear("welcome")
+                    slow.socket.transport.pause_reading()
+                    (session,) = server.hub.sessions.values()
+                    await guest.show_face()
+                    await soon(lambda: any(outbox.replaced_params > 20 for outbox in session._watchers))
+                    last = guest.of("params")[-1]["index"]
+                    for listener in (guest, watcher):
+                        await listener.until(lambda them=listener: them.of("params")[-1]["index"] > last + 5)  # type: ignore[misc]
+                    slow.socket.transport.resume_reading()
+                    await slow.until(lambda: slow.of("params")[-1:] and slow.of("params")[-1]["index"] > last + 5)
+                    assert len(slow.of("params")) < len(watcher.of("params")) - 15, "it should have missed the old ones"
+                await guest.say(type="bye")
+
+        asyncio.run(visit())
+
+
+def test_watchers_only_listen(server: Running) -> None:
     async def visit() -> None:
         async with visitor(server.url) as guest:
-            welcome = await guest.hello(overlay="off")
-            path = f"/watch/{welcome['session']}"
-            async with visitor(server.url, path) as watcher, visitor(server.url, "/watch/latest") as slow:
+            session = (await guest.hello())["session"]
+            async with visitor(server.url, f"/watch/{session}") as watcher:
                 await watcher.hear("welcome")
-                await slow.hear("welcome")
-                slow.socket.transport.pause_reading()
-                await guest.show_face()
-                await watcher.hear("params", 60)
-                mine = [message["index"] for message in guest.of("params")]
-                theirs = [message["index"] for message in watcher.of("params")]
-                assert set(theirs) <= set(mine) | {max(mine) + 1}
-                assert len(theirs) >= 0.9 * len(mine) - 3
                 await watcher.say(type="control", paused=True)
                 assert (await watcher.hear("error"))["code"] == "order"
+            async with visitor(server.url, "/watch/latest") as watcher:
+                assert (await watcher.hear("welcome"))["session"] == session
 
     asyncio.run(visit())
 

@@ -65,7 +65,7 @@ def test_a_session_is_recorded_and_printed(server: Running, tmp_path: Path) -> N
                 )
                 for output in outputs
             ]
-            said = [await asyncio.wait_for(program.communicate(), 60) for program in programs]
+            said = [await asyncio.wait_for(program.communicate(), 240) for program in programs]
             return [(program.returncode, out + err) for program, (out, err) in zip(programs, said, strict=True)]
 
     ends = asyncio.run(visit())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from tests.stream.clip import clip, read_barcode, with_barcode
 
 Message = dict[str, Any]
 STEP = 3000  # 90 kHz ticks a frame
+PATIENCE_S = 90.0  # for what must come, on a machine that may be slow and busy: no test says how soon
 
 
 class ClipTrack(MediaStreamTrack):
@@ -64,17 +66,32 @@ class Visitor:
     async def say(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
 
-    async def until(self, true: Callable[[], Any], within_s: float = 45.0) -> Any:
+    async def until(self, true: Callable[[], Any]) -> Any:
         """The first true answer, asked after every message and frame."""
         async with self._news:
-            async with asyncio.timeout(within_s):
-                while not (answer := true()):
-                    await self._news.wait()
-                return answer
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    while not (answer := true()):
+                        assert self.close_code is None, f"closed while waiting; {self.told()}"
+                        await self._news.wait()
+                    return answer
+            except TimeoutError:
+                raise AssertionError(f"waited {PATIENCE_S:.0f} s in vain; {self.told()}") from None
 
-    async def hear(self, kind: str, count: int = 1, within_s: float = 45.0) -> Message:
+    async def hear(self, kind: str, count: int = 1) -> Message:
         """The `count`-th message of a kind."""
-        return (await self.until(lambda: self.of(kind)[count - 1 :], within_s))[0]  # type: ignore[no-any-return]
+        return (await self.until(lambda: self.of(kind)[count - 1 :]))[0]  # type: ignore[no-any-return]
+
+    async def hear_error(self, code: str) -> Message:
+        """The first of that code: a busy machine may bring others before it."""
+        found = await self.until(lambda: [error for error in self.of("error") if error["code"] == code])
+        return found[0]  # type: ignore[no-any-return]
+
+    def told(self) -> str:
+        """What has come so far, for a failure's message."""
+        kinds = Counter(m["type"] if isinstance(m, dict) else "record" for _, m in self.messages)
+        last = [message for kind in ("state", "error", "bye") for message in self.of(kind)[-1:]]
+        return f"close code {self.close_code}, {len(self.overlays)} overlays, messages {dict(kinds)}, last {last}"
 
     async def hello(self, **wishes: Any) -> Message:
         await self.say(type="hello", **wishes)
@@ -100,8 +117,8 @@ class Visitor:
             await self.peer.close()
             self.peer = None
 
-    async def closed(self, within_s: float = 10.0) -> int | None:
-        await self.until(lambda: self.close_code is not None, within_s)
+    async def closed(self) -> int | None:
+        await self.until(lambda: self.close_code is not None)
         return self.close_code
 
     async def leave(self) -> None:
@@ -146,7 +163,16 @@ class Visitor:
 async def visitor(
     url: str, path: str = "/session", subprotocols: tuple[str, ...] = ("mien.v1",), **options: Any
 ) -> AsyncIterator[Visitor]:
-    socket = await connect(url + path, subprotocols=list(subprotocols), compression=None, proxy=None, **options)  # type: ignore[arg-type]
+    clip()  # made now: later its making would hold up the loop, and the server would think this visitor dead
+    socket = await connect(
+        url + path,
+        subprotocols=list(subprotocols),  # type: ignore[arg-type]
+        compression=None,
+        proxy=None,
+        open_timeout=PATIENCE_S,
+        ping_interval=None,  # the server asks
+        **options,
+    )
     guest = Visitor(socket)
     try:
         yield guest

@@ -15,7 +15,7 @@ from tracker.jobs.benchmarks.heads import flame_sized, some_camera, some_params
 
 def test_the_middle_time_is_told_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "MEASURED_S", 0.02)
-    assert 2 <= bench.median_ms(lambda: time.sleep(0.002)) < 20
+    assert 2 <= bench.median_ms(lambda: time.sleep(0.002)) < 1000  # in seconds or microseconds it is far from here
 
 
 def test_a_head_as_large_as_flame_has_its_numbers() -> None:

@@ -201,7 +201,7 @@ def test_bad_words_are_refused(clip: Path, tmp_path: Path, words: list[str], sai
         track(*given, *([] if "-o" in given else ["-o", tmp_path / "out"]))
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, "waited in vain"
@@ -218,7 +218,7 @@ def test_interrupting_leaves_what_was_done(tmp_path: Path) -> None:
         wait_for(lambda: "0 % of" in said.read_text())
         time.sleep(0.5)
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
+        assert running.wait(240) == 130
     arrays = read_npz(out / "track.npz")
     done = len(arrays["frame"])
     assert 0 < done < 720

@@ -27,7 +27,9 @@ FLAGS = (
     "--no-first-run",
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
+    "--enable-unsafe-swiftshader",  # WebGL where there is no GPU
 )
+START_WITHIN_MS = 120_000
 
 
 def _missing(what: str) -> None:
@@ -64,6 +66,7 @@ def browser(playwright: "Playwright", chromium: str, tmp_path_factory: pytest.Te
         executable_path=chromium,
         args=[*FLAGS, f"--use-file-for-fake-video-capture={clip}"],
         chromium_sandbox=False,
+        timeout=START_WITHIN_MS,
     )
     yield ready
     ready.close()
@@ -71,7 +74,9 @@ def browser(playwright: "Playwright", chromium: str, tmp_path_factory: pytest.Te
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    return open_engine("builtin", "mesh", "cpu")
+    ready = open_engine("builtin", "mesh", "cpu")
+    ready.warm_up()
+    return ready
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """Kiosk mode: attracts while nobody is there, forgets who has left, never stays down."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.stream.running import Running
 from tests.web.camera_clip import write_empty_room
-from tests.web.conftest import FLAGS
+from tests.web.conftest import FLAGS, START_WITHIN_MS
 from tests.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -31,24 +32,26 @@ def test_it_forgets_who_has_left_and_learns_the_next(server: Running, visit: Vis
     visit.open(f"{server.http}/?kiosk")
     visit.until_status("Tracking")
     assert not visit.page.locator(".controls").is_visible()
-    assert visit.page.locator("body").get_attribute("data-attract") is None
+    visit.page.wait_for_selector("body:not([data-attract])")
     visit.page.evaluate("globalThis.away = true")
-    visit.page.wait_for_selector("body[data-attract]", timeout=15_000)
+    visit.page.wait_for_selector("body[data-attract]")
     visit.until(lambda: any(message.get("forget") for message in visit.said), "the wish to forget")
     visit.page.evaluate("globalThis.away = false")
-    visit.until(lambda: visit.page.locator("body").get_attribute("data-attract") is None, "no attraction")
+    visit.page.wait_for_selector("body:not([data-attract])")
     visit.until_status("Tracking")
 
 
 def test_it_attracts_in_an_empty_room(server: Running, playwright: "Playwright", chromium: str, tmp_path: Path) -> None:
     room = write_empty_room(tmp_path / "room.y4m")
     flags = [*FLAGS, f"--use-file-for-fake-video-capture={room}"]
-    empty = playwright.chromium.launch(executable_path=chromium, args=flags, chromium_sandbox=False)
-    visit = Visit(empty)
-    visit.open(f"{server.http}/?kiosk")
-    visit.until(lambda: visit.of("params"), "parameters")
-    assert all(message["camera"] is None for message in visit.of("params"))
-    visit.page.wait_for_selector("body[data-attract]")
-    visit.until_shown("Show me your face")
-    empty.close()
+    empty = playwright.chromium.launch(
+        executable_path=chromium, args=flags, chromium_sandbox=False, timeout=START_WITHIN_MS
+    )
+    with contextlib.closing(empty):
+        visit = Visit(empty)
+        visit.open(f"{server.http}/?kiosk")
+        visit.until(lambda: visit.of("params"), "parameters")
+        assert all(message["camera"] is None for message in visit.of("params"))
+        visit.page.wait_for_selector("body[data-attract]")
+        visit.until_shown("Show me your face")
     assert visit.complaints == []

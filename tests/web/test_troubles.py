@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream.engine import Engine
-from tests.stream.running import Running, running
+from tests.stream.running import Running, free_port, running
 from tests.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -41,14 +40,14 @@ def test_no_camera(server: Running, visit: Visit, browser_says: str, page_says: 
     visit.page.add_init_script(browser_says)
     visit.open(server.http)
     visit.until_shown(page_says)
-    assert visit.status == "No camera"
+    visit.until_status("No camera")
 
 
-def test_blocked_udp_is_found_out_soon(server: Running, visit: Visit) -> None:
+def test_blocked_udp_is_found_out(server: Running, visit: Visit) -> None:
     visit.page.add_init_script(NO_UDP)
     visit.open(server.http)
     visit.until(lambda: visit.of("answer"), "an answer")
-    visit.until_shown("The video can’t get through", within_s=7)
+    visit.until_shown("The video can’t get through")
 
 
 def test_the_token_may_be_pasted(engine: Engine, visit: Visit) -> None:
@@ -85,18 +84,16 @@ navigator.mediaDevices.getUserMedia = async (wishes) => (globalThis.camera = awa
     visit.page.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
     visit.until_status("Tracking")
     visit.until(lambda: len(visit.of("params")) > before + 5, "parameters of the new camera's frames")
-    assert len(visit.of("welcome")) == 1, "another camera needs no other session"
+    assert len({welcome["session"] for welcome in visit.of("welcome")}) == 1, "another camera needs no other session"
 
 
 def test_the_page_comes_back_after_a_killed_server(visit: Visit, tmp_path: Path) -> None:
     visit.forgive = lambda complaint: "WebSocket connection" in complaint  # the browser's own line for each attempt
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     first = _serve(port, tmp_path)
     try:
-        visit.until(lambda: _ready(visit, address), "a server", within_s=60)
+        visit.until(lambda: _ready(visit, address), "a server")
         visit.open(f"{address}/?kiosk")
         visit.until_status("Tracking")
         os.kill(first.pid, signal.SIGKILL)
@@ -104,11 +101,12 @@ def test_the_page_comes_back_after_a_killed_server(visit: Visit, tmp_path: Path)
         visit.until_status("Connection lost, coming back")
         before = len(visit.of("welcome"))
         first = _serve(port, tmp_path)
-        visit.until(lambda: len(visit.of("welcome")) > before, "a welcome of the new server", within_s=60)
+        visit.until(lambda: len(visit.of("welcome")) > before, "a welcome of the new server")
         visit.until_status("Tracking")
     finally:
         first.kill()
         first.wait()
+        print((tmp_path / "server.log").read_text())
 
 
 def _serve(port: int, folder: Path) -> "subprocess.Popen[bytes]":

@@ -1,19 +1,22 @@
 """A person with a browser: opens the page, sees what it says, hears what the server says to it."""
 
+import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, WebSocket
 
-WITHIN_S = 60.0  # a page that shares its cores with a busy machine is slow
+PATIENCE_S = 100.0  # for what must come: a page that shares its cores with a busy machine is slow
 
 
 class Visit:
     def __init__(self, browser: "Browser", **context: Any) -> None:
         self._context = browser.new_context(**context)
+        self._context.set_default_timeout(1000 * PATIENCE_S)
         self.page = self._context.new_page()
         self.heard: list[dict[str, Any]] = []
         self.said: list[dict[str, Any]] = []
@@ -36,18 +39,27 @@ class Visit:
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.heard if message["type"] == kind]
 
-    def until(self, true: Callable[[], Any], what: str, within_s: float = WITHIN_S) -> Any:
-        end_s = time.monotonic() + within_s
+    def until(self, true: Callable[[], Any], what: str) -> Any:
+        end_s = time.monotonic() + PATIENCE_S
         while not (value := true()):
-            assert time.monotonic() < end_s, f"{what}: not within {within_s} s; the page says '{self.status}'"
+            assert time.monotonic() < end_s, f"{what}: not within {PATIENCE_S:.0f} s; {self.told()}"
             self.page.wait_for_timeout(50)
         return value
 
-    def until_status(self, words: str, within_s: float = WITHIN_S) -> None:
-        self.until(lambda: self.status == words, f"'{words}'", within_s)
+    def told(self) -> str:
+        """What has come so far, for a failure's message."""
+        kinds = Counter(message["type"] for message in self.heard)
+        last = [message for kind in ("state", "stats", "error", "bye") for message in self.of(kind)[-1:]]
+        text = ""
+        with contextlib.suppress(Exception):  # a page that is gone says nothing
+            text = self.page.locator("body").inner_text(timeout=1000)
+        return f"messages {dict(kinds)}, last {last}, complaints {self.complaints}, the page says {text!r}"
 
-    def until_shown(self, words: str, within_s: float = WITHIN_S) -> None:
-        self.page.get_by_text(words).first.wait_for(timeout=1000 * within_s)
+    def until_status(self, words: str) -> None:
+        self.until(lambda: self.status == words, f"'{words}'")
+
+    def until_shown(self, words: str) -> None:
+        self.page.get_by_text(words).first.wait_for()
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name).click()
