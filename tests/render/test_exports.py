@@ -17,44 +17,19 @@ from PIL import Image
 
 from models.arkit import arkit_params
 from models.arkit_names import ARKIT_NAMES
-from models.builtin import load_builtin
-from models.camera import FACING
 from models.head import pose_head, shape_head
 from models.obj import read_obj
-from models.rotations import matrix_from_axis_angle, matrix_from_quaternion
+from models.rotations import matrix_from_quaternion
 from models.skinning import vertex_normals
-from models.types import Identity, MienError
+from models.types import MienError
 from render.gltf import export_glb
 from render.morphs import Morphs, arkit_morphs
 from render.obj import obj_text, ply_bytes
+from tests.render.performance import FRAMES, HEAD, IDENTITY, a_track
 
-HEAD = load_builtin()
-IDENTITY = Identity(
-    0.7 * torch.randn(HEAD.identity_size, generator=torch.Generator().manual_seed(6)),
-    900.0, (1280, 720), HEAD.name, HEAD.sha256,
-)  # fmt: skip
-FRAMES = 12
 INSIDE = ("teeth_upper", "teeth_lower", "gums", "tongue")
 COMPONENTS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-
-
-def a_track() -> dict[str, NDArray[Any]]:
-    """Turning once around, frame 3 lost, frame 7 at the time of frame 6."""
-    angles = torch.linspace(0, 6, FRAMES)[:, None] * torch.tensor((0.1, 1.0, 0.0))
-    weights = np.random.default_rng(1).random((FRAMES, len(ARKIT_NAMES))).astype(np.float32)
-    weights[5] = 0
-    weights[5, ARKIT_NAMES.index("mouthSmileLeft")] = 1
-    track = {
-        "time_s": 2.0 + np.arange(FRAMES) / 30,
-        "rotation": (torch.tensor(FACING) @ matrix_from_axis_angle(angles)).numpy(),
-        "translation": np.tile(np.array((0.02, -0.01, 0.6), np.float32), (FRAMES, 1)),
-        "blendshapes": weights,
-    }
-    for key in ("rotation", "translation", "blendshapes"):
-        track[key][3] = np.nan
-    track["time_s"][7] = track["time_s"][6]
-    return track
 
 
 @lru_cache(maxsize=1)
