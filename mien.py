@@ -38,6 +38,7 @@ VERBS = {
     "watch": "stream.watch:Watch",
     "track": "tracker.jobs.commands:Track",
     "fit": "tracker.jobs.commands:Fit",
+    "export": "tracker.jobs.commands:Export",
     "heads": "tracker.jobs.commands:Heads",
     "bench": "tracker.jobs.commands:Bench",
     "demo": "tracker.jobs.commands:Demo",

@@ -133,13 +133,18 @@ class Track:
     """Write overlay.mp4: the frames with the fitted head drawn over them."""
 
     overlay_mode: OverlayMode = "mesh"
-    """What is drawn: the head as a surface or as wires, landmarks detected and fitted, the head beside the picture."""
+    """What is drawn: the head as a surface, as wires or in its own skin, landmarks, the head beside the picture."""
+
+    texture: bool = True
+    """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
 
     def run(self) -> None:
         from tracker.jobs.video import TrackOptions, track
 
         mode: OverlayMode = self.overlay_mode if self.overlay else "off"
-        options = TrackOptions(self.head, self.identity, self.face, self.detector, self.device, mode)
+        options = TrackOptions(
+            self.head, self.identity, self.face, self.detector, self.device, mode, texture=self.texture
+        )
         track(self.video, self.output, options)
 
 
@@ -175,14 +180,42 @@ class Fit:
     """Write overlay.png: the picture with the fitted head drawn over it."""
 
     overlay_mode: OverlayMode = "mesh"
-    """What is drawn: the head as a surface or as wires, landmarks detected and fitted, the head beside the picture."""
+    """What is drawn: the head as a surface, as wires or in its own skin, landmarks, the head beside the picture."""
+
+    texture: bool = True
+    """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
 
     def run(self) -> None:
         from tracker.jobs.image import FitOptions, fit
 
         mode: OverlayMode = self.overlay_mode if self.overlay else "off"
-        options = FitOptions(self.head, self.face, self.detector, self.device, mode, self.same_person)
+        options = FitOptions(self.head, self.face, self.detector, self.device, mode, self.same_person, self.texture)
         fit(self.images, self.output, options)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A frame of a track for other programs: GLB, OBJ, PLY, or its camera as JSON, told by the output's ending.
+
+    Example: mien export out --frame 120 -o smile.ply
+    """
+
+    track: Positional[Path]
+    """A folder that `mien track` or `mien fit` has written."""
+
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The file to write: .glb, .obj, .ply or .json."""
+
+    frame: int | None = None
+    """The frame's number in the video, from 0. Without: a GLB holds the whole performance, others the first face."""
+
+    head: str = "builtin"
+    """The head it was tracked with; `mien heads list` shows them."""
+
+    def run(self) -> None:
+        from tracker.jobs.export import export
+
+        export(self.track, self.output, self.head, self.frame)
 
 
 @dataclass(frozen=True)

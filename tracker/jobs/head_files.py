@@ -21,7 +21,12 @@ NAMES = ("head.glb", "head.obj", "camera.json")
 
 
 def write_glb(
-    folder: Path, head: Head, identity: Identity | None, results: Sequence[TrackResult], arrays: Mapping[str, Array]
+    folder: Path,
+    head: Head,
+    identity: Identity | None,
+    results: Sequence[TrackResult],
+    arrays: Mapping[str, Array],
+    texture: bytes | None = None,
 ) -> dict[str, Any] | None:
     """For the report: what the morph targets lose against the full mesh, or why there is no file; None without a face.
 
@@ -35,7 +40,7 @@ def write_glb(
         morphs = arkit_morphs(head, identity)
     except MienError as error:  # a shape that is no head: the track is still worth keeping
         return {"left_out": f"head.glb: {error}"}
-    _write(folder / "head.glb", export_glb(head, identity, arrays, morphs))
+    write_whole(folder / "head.glb", export_glb(head, identity, arrays, morphs, texture))
     compared = [faces[k] for k in np.unique(np.linspace(0, len(faces) - 1, FRAMES_COMPARED).astype(int))]
     weights = np.stack([result.blendshapes for result in compared if result.blendshapes is not None])
     params = _stacked([result.params for result in compared if result.params is not None])
@@ -48,8 +53,10 @@ def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResul
         return
     with torch.inference_mode():
         vertices = pose_head(shape_head(head.to("cpu"), identity.shape.to("cpu")), result.params).vertices.numpy()
-    _write(folder / "head.obj", obj_text(head, vertices).encode())
-    _write(folder / "camera.json", (json.dumps(camera_json(result.camera, result.size_px), indent=2) + "\n").encode())
+    write_whole(folder / "head.obj", obj_text(head, vertices).encode())
+    write_whole(
+        folder / "camera.json", (json.dumps(camera_json(result.camera, result.size_px), indent=2) + "\n").encode()
+    )
 
 
 def remove_head_files(folder: Path) -> None:
@@ -63,7 +70,8 @@ def _stacked(params: Sequence[HeadParams]) -> HeadParams:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """All or nothing."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)
