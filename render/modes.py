@@ -2,5 +2,5 @@
 
 from typing import Literal, get_args
 
-OverlayMode = Literal["mesh", "wireframe", "landmarks", "side_by_side", "off"]
+OverlayMode = Literal["mesh", "wireframe", "textured", "landmarks", "side_by_side", "off"]
 OVERLAY_MODES: tuple[OverlayMode, ...] = get_args(OverlayMode)  # in the order a page shows them

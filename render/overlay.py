@@ -16,8 +16,9 @@ from models.head import Head, ShapedHead, shape_head
 from models.types import Camera, HeadParams, Identity, TrackResult
 from render.legend import draw_legend
 from render.modes import OverlayMode
-from render.overlay_kernel import draw_dots, draw_surface
+from render.overlay_kernel import draw_dots, draw_surface, draw_textured
 from render.overlay_surface import Surface
+from render.texture import Texture
 
 Picture = NDArray[np.uint8]
 Window = tuple[int, int, int, int]  # left, top, right, bottom
@@ -53,6 +54,8 @@ class OverlayRenderer:
         self._middle = (low + high)[None] / 2  # [1, 3] of the head
         self._shape: object = None  # the code that is prepared
         self._person: _Person | None = None
+        self._texture: Texture | None = None
+        self._corners = self._surface.corners  # in that texture's texels
         count, columns = len(self._surface.vertices), len(self._surface.starts) - 1
         self._weights = np.zeros(columns, np.float32)
         self._vertices, self._screen, self._normals = (np.zeros((count, 3), np.float32) for _ in range(3))
@@ -61,9 +64,18 @@ class OverlayRenderer:
         self._face = np.zeros((0, 0), np.int32)
 
     def draw(
-        self, image: Picture, result: TrackResult, identity: Identity | None, mode: OverlayMode, legend: bool = True
+        self,
+        image: Picture,
+        result: TrackResult,
+        identity: Identity | None,
+        mode: OverlayMode,
+        legend: bool = True,
+        texture: Texture | None = None,
     ) -> Picture:
-        """A new picture [H, W, 3] RGB of the same size; without a face nothing is drawn but the legend."""
+        """A new picture [H, W, 3] RGB of the same size; without a face nothing is drawn but the legend.
+
+        Until there is a texture, the mode `textured` draws the surface as `mesh` does.
+        """
         if mode == "off":
             return image.copy()
         if mode == "side_by_side":
@@ -73,8 +85,10 @@ class OverlayRenderer:
             whole = (0, 0, image.shape[1], image.shape[0])
             if mode == "landmarks":
                 draw_landmarks(drawn, result, whole)
+            elif mode == "textured" and texture is not None:
+                self._draw_skin(drawn, result, identity, whole, texture)
             else:
-                self._draw_head(drawn, result, identity, whole, MESH if mode == "mesh" else WIREFRAME)
+                self._draw_head(drawn, result, identity, whole, WIREFRAME if mode == "wireframe" else MESH)
         if legend:
             draw_legend(drawn, result)
         return drawn
@@ -116,6 +130,23 @@ class OverlayRenderer:
             person.joints, person.joint_motion, packed_params(result.params), packed_camera(result.camera, shift),
             window, style.packed(), self._weights, self._vertices, self._screen, self._normals, self._lit,
             self._depth, self._face, canvas,
+        )  # fmt: skip
+
+    def _draw_skin(
+        self, canvas: Picture, result: TrackResult, identity: Identity | None, window: Window, texture: Texture
+    ) -> None:
+        if result.params is None or result.camera is None or identity is None:
+            return
+        person, surface = self._prepared(identity), self._surface
+        if self._texture is not texture:
+            height, width = texture.albedo.shape[:2]
+            self._texture, self._corners = texture, surface.corners * np.array((width, height), np.float32)
+        self._make_room(canvas.shape[0], canvas.shape[1])
+        draw_textured(
+            person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles,
+            surface.skin_paint, self._corners, person.joints, person.joint_motion, packed_params(result.params),
+            packed_camera(result.camera), window, texture.albedo, texture.light, self._weights, self._vertices,
+            self._screen, self._normals, self._lit, self._depth, self._face, canvas,
         )  # fmt: skip
 
     def _prepared(self, identity: Identity) -> "_Person":

@@ -13,6 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from render.texture import DIMMEST, GAMMA, SH_FACTORS
+
 # NaN keeps its meaning: comparisons with it must fail, so that a broken number costs its triangles and nothing else.
 _compiled: Any = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}
@@ -29,6 +31,7 @@ GLINT = (-0.3383, -0.3270, -0.8824)  # halfway between the key light and the vie
 AMBIENT, SKY, KEY_STRENGTH, FILL_STRENGTH, RIM_STRENGTH = 0.06, 0.14, 1.15, 0.16, 0.35
 WARM, COOL = (1.06, 1.0, 0.92), (0.80, 0.97, 1.25)  # the key light, and all others
 WRAP = 0.15  # how far the key light reaches around the terminator
+SH = SH_FACTORS  # of a room's light
 FADE = 0.38  # the surface is whole where it is seen from this cosine on, and thins out towards where it is edge on
 
 
@@ -57,6 +60,31 @@ def draw_surface(
     _find_visible(triangles, screen, left, top, right, bottom, depth, face)
     _light(vertices, normals, paint, style, lit)
     _blend(triangles, screen, lit, style[2], left, top, right, bottom, depth, face, canvas)
+    return True
+
+
+@_compiled
+def draw_textured(
+    template: Any, starts: Any, ids: Any, offsets: Any, carried: Any, triangles: Any, paint: Any, corners: Any,
+    joints: Any, joint_motion: Any, params: Any, camera: Any, window: Any, texture: Any, light: Any,
+    weights: Any, vertices: Any, screen: Any, normals: Any, lit: Any, depth: Any, face: Any, canvas: Any,
+) -> bool:  # fmt: skip
+    """As `draw_surface`, in the head's own skin and the room's light.
+
+    corners [M, 3, 2] of the triangles in a texture [S, S, 3] of shown albedo, texels from its top left corner; light
+    [9, 3]: `render.diff.light`. Of the paint, opacity and gloss count.
+    """
+    _pose(template, starts, ids, offsets, carried, joints, joint_motion, params, camera, weights, vertices)
+    left, top, right, bottom = _project(vertices, camera, window, screen)
+    if left >= right or top >= bottom:
+        return False
+    _normals(vertices, triangles, normals)
+    for row in range(top, bottom):
+        for column in range(left, right):
+            depth[row, column] = 0.0
+    _find_visible(triangles, screen, left, top, right, bottom, depth, face)
+    _light_of_room(vertices, normals, paint, light, lit)
+    _blend_textured(triangles, corners, texture, screen, lit, left, top, right, bottom, depth, face, canvas)
     return True
 
 
@@ -234,6 +262,30 @@ def _light(vertices: Any, normals: Any, paint: Any, style: Any, lit: Any) -> Non
 
 
 @_compiled
+def _light_of_room(vertices: Any, normals: Any, paint: Any, light: Any, lit: Any) -> None:
+    """`lit` [N, 5]: what shown albedo is multiplied by, opacity, and shine of 0 to 255 that is added."""
+    for vertex in range(len(vertices)):
+        x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
+        nx, ny, nz = normals[vertex, 0], normals[vertex, 1], normals[vertex, 2]
+        facing = -(nx * x + ny * y + nz * z) / sqrt(max(x * x + y * y + z * z, np.float32(1e-12)))
+        fade = min(max(facing * np.float32(1.0 / FADE), np.float32(0.0)), np.float32(1.0))
+        lit[vertex, 3] = paint[vertex, 3] * fade * fade * (np.float32(3.0) - np.float32(2.0) * fade)
+        lit[vertex, 4] = np.float32(120.0) * paint[vertex, 4] * _glint_at(nx, ny, nz)
+        xx_yy, zz = nx * nx - ny * ny, np.float32(3.0) * nz * nz - np.float32(1.0)
+        for channel in range(3):
+            even = light[0, channel] * np.float32(SH[0])
+            value = even
+            value += np.float32(SH[1]) * (light[1, channel] * nx + light[2, channel] * ny + light[3, channel] * nz)
+            value += np.float32(SH[2]) * (
+                light[4, channel] * nx * ny + light[5, channel] * nx * nz + light[6, channel] * ny * nz
+            )
+            value += np.float32(SH[3]) * light[7, channel] * xx_yy + np.float32(SH[4]) * light[8, channel] * zz
+            lit[vertex, channel] = max(value, np.float32(DIMMEST) * max(even, np.float32(0.0))) ** np.float32(
+                1.0 / GAMMA
+            )
+
+
+@_compiled
 def _key_at(nx: Any, ny: Any, nz: Any) -> Any:
     """The key light on a matt surface, linear."""
     cosine = nx * np.float32(KEY[0]) + ny * np.float32(KEY[1]) + nz * np.float32(KEY[2])
@@ -350,6 +402,62 @@ def _blend(
             _mix(canvas, row, column, 0, red + wa * ar + wb * br, opacity)
             _mix(canvas, row, column, 1, green + wa * ag + wb * bg, opacity)
             _mix(canvas, row, column, 2, blue + wa * ab + wb * bb, opacity)
+
+
+@_compiled
+def _blend_textured(
+    triangles: Any, corners: Any, texture: Any, screen: Any, lit: Any,
+    left: int, top: int, right: int, bottom: int, depth: Any, face: Any, canvas: Any,
+) -> None:  # fmt: skip
+    one, half = np.float32(1.0), np.float32(0.5)
+    step: Any = np.uint32(1)
+    last_row, last_column = len(texture) - 1, texture.shape[1] - 1
+    for row in range(np.uint32(top), np.uint32(bottom)):
+        known = np.int32(-1)
+        y = np.float32(row) + half
+        above = row - step if row > np.uint32(top) else row
+        below = row + step if row < np.uint32(bottom - 1) else row
+        for column in range(np.uint32(left), np.uint32(right)):
+            if depth[row, column] == 0.0:
+                continue
+            triangle = face[row, column]
+            if triangle != known:
+                known = triangle
+                a, b, c = triangles[triangle, 0], triangles[triangle, 1], triangles[triangle, 2]
+                ax, ay, bx, by = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1]
+                cx, cy = screen[c, 0], screen[c, 1]
+                scale = one / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+                x = np.float32(column) + half
+                wa = ((bx - x) * (cy - y) - (cx - x) * (by - y)) * scale
+                wb = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) * scale
+                step_a, step_b = (by - cy) * scale, (cy - ay) * scale
+                last = column
+            while last < column:
+                wa += step_a
+                wb += step_b
+                last += step
+            wc = one - wa - wb
+            opacity = wa * lit[a, 3] + wb * lit[b, 3] + wc * lit[c, 3]
+            if not opacity > np.float32(0.004):
+                continue
+            before = column - step if column > np.uint32(left) else column
+            after = column + step if column < np.uint32(right - 1) else column
+            opacity *= _inside(depth[above, column], depth[below, column], depth[row, before], depth[row, after])
+            u = wa * corners[triangle, 0, 0] + wb * corners[triangle, 1, 0] + wc * corners[triangle, 2, 0] - half
+            v = wa * corners[triangle, 0, 1] + wb * corners[triangle, 1, 1] + wc * corners[triangle, 2, 1] - half
+            u = min(max(u, np.float32(0.0)), np.float32(last_column))
+            v = min(max(v, np.float32(0.0)), np.float32(last_row))
+            i, j = int(v), int(u)
+            down, along = v - np.float32(i), u - np.float32(j)
+            i2, j2 = min(i + 1, last_row), min(j + 1, last_column)
+            shine = wa * lit[a, 4] + wb * lit[b, 4] + wc * lit[c, 4]
+            for channel in range(3):
+                upper = texture[i, j, channel] + along * (np.float32(texture[i, j2, channel]) - texture[i, j, channel])
+                lower = texture[i2, j, channel] + along * (
+                    np.float32(texture[i2, j2, channel]) - texture[i2, j, channel]
+                )
+                light = wa * lit[a, channel] + wb * lit[b, channel] + wc * lit[c, channel]
+                _mix(canvas, row, column, channel, (upper + down * (lower - upper)) * light + shine, opacity)
 
 
 @_compiled

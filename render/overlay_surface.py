@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.head import Head, embed
 from models.types import LEFT_EYE, RIGHT_EYE
+from render.texture import face_reach
 
 Floats = NDArray[np.float32]
 
@@ -34,6 +35,8 @@ class Surface:
     triangles: NDArray[np.int32]  # [M, 3] of these N
     paint: Floats  # [N, 5] linear red, green, blue, opacity, gloss
     line_paint: Floats  # [N, 5] the same for a wireframe
+    skin_paint: Floats  # [N, 5] the same in the head's own skin, whose colours are a texture's
+    corners: Floats  # [M, 3, 2] where triangles lie in a texture, 0 to 1
     carried: Floats  # [N, J] skinning weights
     starts: NDArray[np.int32]  # [K + 1] where each column's entries begin: expression, then pose correctives
     ids: NDArray[np.int32]  # [n]
@@ -41,7 +44,8 @@ class Surface:
 
     @staticmethod
     def of(head: Head) -> "Surface":
-        triangles = _drawn_triangles(head)
+        drawn = _drawn_triangles(head)
+        triangles = head.triangles.numpy()[drawn]
         vertices = np.unique(triangles)
         place = np.full(head.vertex_count, -1, np.int64)
         place[vertices] = np.arange(len(vertices))
@@ -54,6 +58,8 @@ class Surface:
             triangles=np.ascontiguousarray(place[triangles], np.int32),
             paint=np.ascontiguousarray(_paint(head, CLAY, FEATURES)[vertices]),
             line_paint=np.ascontiguousarray(_paint(head, LINES, 0.0)[vertices]),
+            skin_paint=np.ascontiguousarray(_skin_paint(head)[vertices]),
+            corners=np.ascontiguousarray(head.uvs.numpy()[head.uv_triangles.numpy()[drawn]], np.float32),
             carried=np.ascontiguousarray(head.skinning_weights.numpy()[vertices], np.float32),
             starts=starts,
             ids=ids,
@@ -61,11 +67,12 @@ class Surface:
         )
 
 
-def _drawn_triangles(head: Head) -> NDArray[np.int64]:
+def _drawn_triangles(head: Head) -> NDArray[np.bool_]:
+    """[F]"""
     hidden = np.zeros(head.vertex_count, bool)
     hidden[_named(head, HIDDEN)] = True
     triangles = head.triangles.numpy()
-    return np.asarray(triangles[~hidden[triangles].all(1)])
+    return np.asarray(~hidden[triangles].all(1))
 
 
 def _named(head: Head, names: Iterable[str]) -> NDArray[np.int64]:
@@ -98,6 +105,15 @@ def _paint(head: Head, colour_of_skin: tuple[float, float, float], features: flo
         for part, colour in ((ball, SCLERA), (iris, IRIS), (pupil, PUPIL)):
             paint[part, :3] = colour
         paint[ball, 3:] = EYE_OPACITY, EYE_GLOSS
+    return paint
+
+
+def _skin_paint(head: Head) -> Floats:
+    """[V, 5]: whole where a picture can have shown the face, thinning out towards hair and neck."""
+    paint = np.zeros((head.vertex_count, 5), np.float32)
+    paint[:, 3] = _smoothed(face_reach(head), head)
+    for side, joint in EYES.items():
+        paint[_eye(head, side, joint)[0], 3:] = 1.0, EYE_GLOSS
     return paint
 
 

@@ -4,7 +4,7 @@
 export interface Hello {
   type: "hello";
   /** Wished overlay mode; the server's default if null */
-  overlay?: "landmarks" | "mesh" | "off" | "side_by_side" | "wireframe" | null;
+  overlay?: "landmarks" | "mesh" | "off" | "side_by_side" | "textured" | "wireframe" | null;
   /** `welcome.resume` of a socket that broke under 2 s ago */
   resume?: string | null;
   /** `welcome.keep` of an earlier visit, where identities are kept */
@@ -30,7 +30,7 @@ export interface Candidate {
 export interface Control {
   type: "control";
   /** Draw this from the next frame on */
-  overlay?: "landmarks" | "mesh" | "off" | "side_by_side" | "wireframe" | null;
+  overlay?: "landmarks" | "mesh" | "off" | "side_by_side" | "textured" | "wireframe" | null;
   /** true: frames come in, and nothing is done with them */
   paused?: boolean | null;
   /** Forget the head and learn it again */
@@ -75,9 +75,9 @@ export interface Welcome {
   /** How the video's rate is held */
   media: "internet" | "lan";
   /** Mode now */
-  overlay: "landmarks" | "mesh" | "off" | "side_by_side" | "wireframe";
+  overlay: "landmarks" | "mesh" | "off" | "side_by_side" | "textured" | "wireframe";
   /** All that `control.overlay` may ask for */
-  overlay_modes: ("landmarks" | "mesh" | "off" | "side_by_side" | "wireframe")[];
+  overlay_modes: ("landmarks" | "mesh" | "off" | "side_by_side" | "textured" | "wireframe")[];
   ice_servers: IceServer[];
   /** The server pings at least this often */
   heartbeat_s: number;
@@ -105,7 +105,7 @@ export interface StateMessage {
   /** What the person may do now, as a short key such as 'turn_left' */
   hint: string | null;
   paused: boolean;
-  overlay: "landmarks" | "mesh" | "off" | "side_by_side" | "wireframe";
+  overlay: "landmarks" | "mesh" | "off" | "side_by_side" | "textured" | "wireframe";
   /** Media flow over the present WebRTC connection */
   connected: boolean;
   /** Returned frame's rtpTimestamp = rtp_time + this, modulo 2^32; null until known */

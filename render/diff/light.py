@@ -4,16 +4,13 @@ Fixed to the room: normals are those of the camera frame (x right, y down, z for
 the basis, so coefficients are of radiance: under an even sky of radiance 1 a white surface shows 1.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
+from render.texture import DIMMEST, SH_FACTORS
+
 SH_COUNT = 9
-_LOBES = (1.0, 2 / 3, 1 / 4)  # of the cosine, by order, over pi
-_ORDER_0 = _LOBES[0] * math.sqrt(1 / (4 * math.pi))
-_ORDER_1 = _LOBES[1] * math.sqrt(3 / (4 * math.pi))
-_ORDER_2 = _LOBES[2] * math.sqrt(15 / (4 * math.pi))
+_ORDER_0, _ORDER_1, _ORDER_2, _DIFFERENCE, _ZONAL = SH_FACTORS
 
 
 def sh_basis(normals: Tensor) -> Tensor:
@@ -28,8 +25,8 @@ def sh_basis(normals: Tensor) -> Tensor:
             _ORDER_2 * x * y,
             _ORDER_2 * x * z,
             _ORDER_2 * y * z,
-            _ORDER_2 / 2 * (x * x - y * y),
-            _ORDER_2 / math.sqrt(12) * (3 * z * z - 1),
+            _DIFFERENCE * (x * x - y * y),
+            _ZONAL * (3 * z * z - 1),
         ),
         -1,
     )
@@ -38,6 +35,11 @@ def sh_basis(normals: Tensor) -> Tensor:
 def irradiance(normals: Tensor, light: Tensor) -> Tensor:
     """What a white surface sends back: unit normals [..., 3], light [9, C] -> [..., C]."""
     return sh_basis(normals) @ light
+
+
+def lit_irradiance(normals: Tensor, light: Tensor) -> Tensor:
+    """The same, kept above what the dimmest part of a head gets: harmonics of a harsh light overshoot below zero."""
+    return torch.maximum(irradiance(normals, light), DIMMEST * _ORDER_0 * light[0].clamp_min(0))
 
 
 def even_light(level: float, channels: int = 3) -> Tensor:

@@ -11,9 +11,12 @@ from models.head import Head, pose_head, shape_head
 from models.skinning import vertex_normals
 from models.types import Camera, Identity, TrackResult
 from render import overlay_kernel as kernel
+from render.diff import find_hits, interpolate, sample, to_picture
+from render.diff.light import lit_irradiance
 from render.overlay import Picture, Style, Window
 from render.overlay_surface import Surface
 from render.rasterizer import rasterize
+from render.texture import GAMMA, Texture
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +61,43 @@ def draw_reference(
     picture = image.astype(float)
     picture[covered] += of_surface[:, None] * ((weights * colour[corners]).sum(1) - picture[covered])
     return Reference(picture, covered, edges(covered, hits[..., 2].astype(float)))
+
+
+def draw_skin_reference(
+    head: Head, image: Picture, result: TrackResult, identity: Identity, texture: Texture
+) -> Reference:
+    """In the head's own skin, by the differentiable layer: interpolation, texture lookup and light a pixel."""
+    assert result.camera is not None
+    assert result.params is not None
+    surface, camera = Surface.of(head), result.camera
+    height, width = image.shape[:2]
+    vertices = pose_head(shape_head(head, identity.shape), result.params).vertices[surface.vertices]
+    seen = camera_points(camera, vertices)
+    triangles = torch.from_numpy(surface.triangles).long()
+    normals = vertex_normals(seen, triangles)
+    facing = clockwise(project(camera, vertices).double().numpy()[triangles.numpy()])
+    front, corners = triangles[torch.from_numpy(facing)], torch.from_numpy(surface.corners[facing])
+    hits = find_hits(clip_points(camera, vertices, width, height), front, (height, width))
+    to_viewer = -torch.nn.functional.normalize(seen, dim=-1)
+    fade = smooth(np.clip((normals * to_viewer).sum(1).numpy() / kernel.FADE, 0, 1))
+    skin = torch.from_numpy(surface.skin_paint)
+    lit = torch.cat(
+        (
+            lit_irradiance(normals, torch.from_numpy(texture.light)) ** (1 / GAMMA),
+            (skin[:, 3] * torch.from_numpy(fade))[:, None],
+            (120 * skin[:, 4] * (normals @ torch.tensor(kernel.GLINT)).clamp_min(0) ** 64)[:, None],
+        ),
+        1,
+    )
+    at = interpolate(lit, front, hits)
+    places = (corners[hits.triangles] * hits.weights[..., None]).sum(1)
+    albedo = sample((torch.from_numpy(texture.albedo).float(),), places)
+    colour = (albedo * at[:, :3] + at[:, 4:]).clamp(0, 255)
+    covered = to_picture(torch.ones(len(hits.pixels), 1), hits)[..., 0].bool().numpy()
+    depth = to_picture(hits.depth[:, None], hits)[..., 0].double().numpy()
+    share = to_picture(at[:, 3:4], hits)[..., 0].double().numpy() * softened(covered, (0, 0, width, height))
+    drawn = image + share[..., None] * (to_picture(colour, hits).double().numpy() - image)
+    return Reference(np.asarray(drawn), covered, edges(covered, depth))
 
 
 def shifted(camera: Camera, shift: int) -> Camera:

@@ -14,17 +14,26 @@ from models.builtin import load_builtin
 from models.camera import facing_camera, project
 from models.head import embed, pose_head, shape_head
 from models.rotations import matrix_from_axis_angle
-from models.types import Camera, Identity, Landmarks, State, TrackResult
+from models.types import Camera, Identity, Landmarks, MienError, State, TrackResult
 from render.legend import draw_legend, legend_text
 from render.modes import OVERLAY_MODES
 from render.overlay import FITTED_RGB, MESH, SOLID, STAGE_RGB, WIREFRAME, OverlayRenderer, Picture
-from tests.render.overlay_reference import draw_reference
+from render.texture import Texture
+from tests.render.overlay_reference import draw_reference, draw_skin_reference
 
 SIZE = (320, 240)
 HEAD = load_builtin()
 IDENTITY = Identity(
     0.7 * torch.randn(HEAD.identity_size, generator=torch.Generator().manual_seed(4)),
     300.0, SIZE, HEAD.name, HEAD.sha256,
+)  # fmt: skip
+
+_RANDOM = np.random.default_rng(3)
+_PLACE = np.linspace(0, 24, 256)
+SKIN = Texture(
+    np.asarray(140 + 80 * np.stack([np.sin(k + _PLACE[:, None] + k * _PLACE) for k in range(3)], 2), np.uint8),
+    np.concatenate([np.full((1, 3), 2.0), 0.8 * _RANDOM.standard_normal((3, 3)), 0.3 * _RANDOM.standard_normal((5, 3))])
+    .astype(np.float32),
 )  # fmt: skip
 
 
@@ -103,6 +112,35 @@ def test_the_surface_is_as_the_slow_road_draws_it(mode: str, pose: str) -> None:
     assert (away[expected.unsure] > 8.0).mean() < 0.01
 
 
+@pytest.mark.parametrize("pose", POSES)
+def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(pose: str) -> None:
+    image, result = picture(), POSES[pose]
+    drawn = renderer().draw(image, result, IDENTITY, "textured", legend=False, texture=SKIN)
+    expected = draw_skin_reference(HEAD, image, result, IDENTITY, SKIN)
+    away = np.abs(drawn - expected.picture).max(2)
+    sure = ~expected.unsure
+    assert (drawn != image).any(2).sum() > 4000
+    assert (away[sure] > 1.0).mean() < 1e-3
+    assert away[sure].max() < 14.0  # the fast road is not perspective-correct within a triangle
+
+
+def test_until_there_is_a_texture_the_surface_is_drawn() -> None:
+    mesh, bare = (renderer().draw(picture(), POSES["ahead"], IDENTITY, mode) for mode in ("mesh", "textured"))
+    assert (mesh == bare).all()
+
+
+def test_a_texture_that_is_none_is_refused() -> None:
+    for albedo, light in (
+        (np.zeros((4, 4), np.uint8), SKIN.light),
+        (np.zeros((0, 4, 3), np.uint8), SKIN.light),
+        (np.zeros((4, 4, 3), np.float32), SKIN.light),
+        (SKIN.albedo, SKIN.light[:4]),
+        (SKIN.albedo, SKIN.light * np.float32("nan")),
+    ):
+        with pytest.raises(MienError, match="expected a"):
+            Texture(albedo, light)  # type: ignore[arg-type]
+
+
 def test_every_mode_gives_a_new_picture_of_the_same_size_and_leaves_the_old_one() -> None:
     image = picture(1, (321, 243))
     before = image.copy()
@@ -143,9 +181,10 @@ def nothing_to_see() -> dict[str, TrackResult]:
 
 
 @pytest.mark.parametrize("case", nothing_to_see())
-@pytest.mark.parametrize("mode", ["mesh", "wireframe"])
+@pytest.mark.parametrize("mode", ["mesh", "wireframe", "textured"])
 def test_what_cannot_be_seen_draws_nothing(mode: str, case: str) -> None:
-    drawn = renderer().draw(picture(), nothing_to_see()[case], IDENTITY, mode, legend=False)  # type: ignore[arg-type]
+    result = nothing_to_see()[case]
+    drawn = renderer().draw(picture(), result, IDENTITY, mode, legend=False, texture=SKIN)  # type: ignore[arg-type]
     if case == "no jaw":  # what it does not carry is there
         assert np.isfinite(drawn.astype(float)).all()
     else:

@@ -29,9 +29,14 @@ from tracker.jobs.results import (
     write_identity,
     write_report,
 )
+from tracker.jobs.texture_files import write_texture
 from tracker.jobs.video import LIMITS, check_device, identity_facts, series
 from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.metrics import landmark_errors
+from tracker.photometric.keyframes import view_of, worth
+from tracker.photometric.texture import Solved, TextureSolver
+
+MOST_VIEWS = 6  # pictures that a texture is made of
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class FitOptions:
     device: str
     overlay: OverlayMode  # off: none is written
     same_person: bool
+    texture: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,15 @@ class Fitter:
     detector: LandmarkDetector
     person: PersonFitter
     renderer: OverlayRenderer
+    skin: TextureSolver | None
     options: FitOptions
 
     @staticmethod
     def open(options: FitOptions) -> "Fitter":
         head = load_head(options.head)
         detector = open_detector(options.detector, still=True, face=options.face)
-        return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), options)
+        skin = TextureSolver(head) if options.texture else None
+        return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, options)
 
     @property
     def source(self) -> Source:
@@ -96,6 +104,17 @@ class Fitter:
             empty_result(i, seen) if seen.landmarks is None else self.result(i, seen, fit, next(rows), fit_ms)
             for i, seen in enumerate(pictures)
         ]
+
+    def texture(self, pictures: list[Seen], results: list[TrackResult], identity: Identity | None) -> Solved | None:
+        """Of the pictures that show the face best; None where none does, or none is wanted."""
+        if self.skin is None or identity is None:
+            return None
+        faces = [(seen, result) for seen, result in zip(pictures, results, strict=True) if result.params is not None]
+        faces.sort(key=lambda face: -worth(face[1]))
+        try:
+            return self.skin.solve(identity, [view_of(seen.image, result) for seen, result in faces[:MOST_VIEWS]])
+        except MienError:  # too little of it is in view: the fit is still worth keeping
+            return None
 
     def result(self, index: int, seen: Seen, fit: PersonFit, row: int, fit_ms: float) -> TrackResult:
         params, camera, fitted_m = fit.params[row], fit.camera[row], fit.fitted_m[row].numpy()
@@ -192,12 +211,15 @@ def write_results(
         write_identity(folder / "identity.npz", identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
+    solved = fitter.texture(pictures, results, identity)
+    texture = None if solved is None else solved.texture
     mode = fitter.options.overlay
     if mode != "off":
         for number, (seen, result) in enumerate(zip(pictures, results, strict=True), 1):
+            drawn = fitter.renderer.draw(seen.image, result, identity, mode, texture=texture)
             name = "overlay.png" if len(pictures) == 1 else f"overlay_{number:03d}.png"
-            Image.fromarray(fitter.renderer.draw(seen.image, result, identity, mode)).save(folder / name)
-    exported = write_glb(folder, fitter.head, identity, results, arrays)
+            Image.fromarray(drawn).save(folder / name)
+    exported = write_glb(folder, fitter.head, identity, results, arrays, write_texture(folder, texture))
     if identity is not None and len(results) == 1:
         write_posed(folder, fitter.head, identity, results[0])
     write_report(folder / "report.json", {**picture_report(pictures, results, identity, fitter), "head_glb": exported})
@@ -212,6 +234,7 @@ def picture_report(
         "head": fitter.source.head_label,
         "detector": fitter.options.detector,
         "face": fitter.options.face,
+        "texture": fitter.options.texture,
         "with_face": sum(result.params is not None for result in results),
         "identity": identity_facts(identity),
         "metrics": landmark_errors(series(results)),
@@ -233,6 +256,7 @@ def is_done(folder: Path, path: Path, fitter: Fitter) -> bool:
         "head": fitter.source.head_label,
         "detector": fitter.options.detector,
         "face": fitter.options.face,
+        "texture": fitter.options.texture,
     }
     return all(report.get(key) == value for key, value in wanted.items())
 

@@ -21,8 +21,10 @@ from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import Video, open_video
 from tracker.jobs.results import Source, output_folder, read_identity, track_arrays, write_identity, write_report
+from tracker.jobs.texture_files import write_texture
 from tracker.landmarks import open_detector
 from tracker.metrics import Series, measure
+from tracker.photometric.skin import SkinLearner
 from tracker.pose import iod_px
 from tracker.tracker import HeadTracker
 
@@ -40,6 +42,7 @@ class TrackOptions:
     detector: str
     device: str
     overlay: OverlayMode  # off: none is written
+    texture: bool = True
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Tracked:
     scores: list[NDArray[np.float32] | None] = field(default_factory=list)
     identity: Identity | None = None
     seconds: float = 0.0  # of wall clock
+    skin: SkinLearner | None = None
 
 
 def track(path: Path, output: Path, options: TrackOptions) -> None:
@@ -60,7 +64,7 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     identity = read_identity(options.identity, head) if options.identity else None
     folder = output_folder(output)
     tracker = HeadTracker(head, open_detector(options.detector, face=options.face), identity)
-    tracked = Tracked()
+    tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture else None)
     try:
         follow(video, tracker, folder, options.overlay, tracked)
     except KeyboardInterrupt:
@@ -87,8 +91,11 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
             tracked.scores.append(tracker.detector.scores)
             tracked.identity = tracker.identity or tracked.identity
             tracked.seconds = time.perf_counter() - started
+            if tracked.skin:
+                tracked.skin.observe(frame, result, tracker.identity, make=mode == "textured")
             if overlay:
-                overlay.add(renderer.draw(frame.image, result, tracker.identity, mode), frame.time_s)
+                texture = tracked.skin.texture if tracked.skin else None
+                overlay.add(renderer.draw(frame.image, result, tracker.identity, mode, texture=texture), frame.time_s)
             tell(len(tracked.results), max(video.frames_promised, len(tracked.results)))
     if overlay and overlay.error:
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
@@ -103,7 +110,9 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.overlay == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays)
+    solved = tracked.skin.learn(tracked.identity) if tracked.skin else None
+    texture = write_texture(folder, solved.texture if solved else None)
+    exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays, texture)
     report = {**video_report(video, tracked, source), "head_glb": exported}
     write_report(folder / "report.json", report)
     say(folder, report)

@@ -1,0 +1,90 @@
+"""A person's skin, learned beside the tracking: keyframes are gathered, and now and then made into a texture.
+
+In the background the work runs on one thread of low priority, slice by slice, and lets a live session go first.
+Otherwise it runs at once, at frames that follow from the frames' own time alone: the same video gives the same texture.
+"""
+
+import logging
+import os
+import threading
+import time
+
+from models.head import Head
+from models.types import Frame, Identity, MienError, State, TrackResult
+from render.texture import Texture
+from tracker.photometric.keyframes import Keyframes
+from tracker.photometric.texture import Solved, TextureSolver
+
+log = logging.getLogger(__name__)
+
+FIRST_AFTER_S = 1.5  # of being tracked, the first texture is made
+AGAIN_AFTER_S = 6.0  # the next one, if more sides of the head have been seen
+PAUSE_S = 0.01  # between slices in the background
+NICENESS = 10
+
+
+class SkinLearner:
+    """For one tracker's thread. `texture` is the newest one, or None."""
+
+    def __init__(self, head: Head, background: bool) -> None:
+        self._head = head
+        self._background = background
+        self._solver: TextureSolver | None = None
+        self._keyframes = Keyframes()
+        self._identity: Identity | None = None
+        self._due_s: float | None = None
+        self._sides = 0  # of the head, in the newest texture
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self.solved: Solved | None = None
+
+    @property
+    def texture(self) -> Texture | None:
+        return None if self.solved is None else self.solved.texture
+
+    def observe(self, frame: Frame, result: TrackResult, identity: Identity | None, make: bool = True) -> None:
+        """Every frame, in order. Without `make` only keyframes are gathered."""
+        if identity is None or (result.state is not State.TRACKING and self._identity is None):
+            self._keyframes.offer(frame, result, identity)
+            return
+        if self._identity is None or self._identity.shape is not identity.shape:
+            self._identity, self._due_s, self._sides = identity, frame.time_s + FIRST_AFTER_S, 0
+        self._keyframes.offer(frame, result, identity)
+        if make and self._due_s is not None and frame.time_s >= self._due_s and len(self._keyframes) > self._sides:
+            self._due_s, self._sides = frame.time_s + AGAIN_AFTER_S, len(self._keyframes)
+            self._start(identity)
+
+    def learn(self, identity: Identity | None) -> Solved | None:
+        """At once, from all keyframes; None where there are none, or they show too little of a face."""
+        if identity is not None and len(self._keyframes):
+            self._solve(identity, pause_s=0.0)
+        return self.solved
+
+    def close(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self, identity: Identity) -> None:
+        if not self._background:
+            self._solve(identity, pause_s=0.0)
+        elif self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, args=(identity,), name="texture", daemon=True)
+            self._thread.start()
+
+    def _run(self, identity: Identity) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
+        self._solve(identity, PAUSE_S)
+
+    def _solve(self, identity: Identity, pause_s: float) -> None:
+        views = self._keyframes.views()
+        try:
+            self._solver = self._solver or TextureSolver(self._head)
+            for solved in self._solver.slices(identity, views):
+                if self._stopped.is_set():
+                    return
+                self.solved = solved or self.solved
+                if pause_s:
+                    time.sleep(pause_s)
+        except MienError as error:
+            log.info("no texture: %s", error)
