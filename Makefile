@@ -1,7 +1,7 @@
 # Every target sets up what it needs first (scripts/set_up.py says how, and what MIEN_TORCH and PYTHON choose).
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check page-tools bench format run-env dev-env
+.PHONY: help serve web demo test check page-tools bench format run-env dev-env
 
 PY := .venv/bin/python
 PACKAGES := models render tracker stream
@@ -12,6 +12,7 @@ export OMP_NUM_THREADS ?= 1
 
 help:
 	@echo "make serve    the live server: open the address it prints, and allow the camera"
+	@echo "make web      what the page's 3D head needs (make serve does it too)"
 	@echo "make demo     a synthetic person, filmed and tracked: demo/report.html"
 	@echo "make test     the tests"
 	@echo "make check    format, lint, types of Python and page, layers, generated files"
@@ -19,15 +20,21 @@ help:
 	@echo "make format   put the source into its format"
 	@echo "make cuda, make pytorch3d   build another rasteriser (docs/backends.md)"
 
-serve: run-env
+serve: run-env web
 	.venv/bin/mien serve
+
+# three.js, for the page's 3D head. Where it cannot be fetched, that is said and the rest works.
+web: run-env web_client/node_modules/.package-lock.json
+
+web_client/node_modules/.package-lock.json: web_client/package-lock.json
+	@$(PY) -m scripts.fetch_page
 
 demo: run-env
 	.venv/bin/mien demo
 
 # One process a core; a file's tests stay together, since they share what is slow to make (servers, videos). The page's
 # tests come alone: a browser and a live server want both cores, and their event loop does not share a process.
-test: dev-env page-tools
+test: dev-env page-tools web_client/node_modules/.package-lock.json
 	$(PY) -m pytest -n auto --dist loadfile --ignore tests/web
 	$(PY) -m pytest tests/web
 

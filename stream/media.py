@@ -160,11 +160,12 @@ class Connection:
         self._overlay.stop()
         if self._receiving is not None:
             self._receiving.cancel()
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await self._peer.close()
-        except TimeoutError:
-            event("media_close_stuck", level="warning")
+        closing = asyncio.create_task(self._peer.close())
+        _closing.add(closing)
+        closing.add_done_callback(_closed)
+        await asyncio.wait([closing], timeout=CLOSE_WITHIN_S)
+        if not closing.done():  # it goes on by itself: broken off, it would leave its socket and its tasks behind
+            event("media_close_slow", level="warning")
 
     # Receiving frames.
 
@@ -205,6 +206,15 @@ class Connection:
             self.offsets = Offsets(self.offsets.camera, guess)
             self._on_change()
         self._overlay_offset_guess = guess
+
+
+_closing: set["asyncio.Task[None]"] = set()  # asyncio alone would let go of them
+
+
+def _closed(task: "asyncio.Task[None]") -> None:
+    _closing.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        event("media_close_failed", level="error", error=repr(error))
 
 
 def _told(error: Exception) -> str:

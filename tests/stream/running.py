@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import random
 import socket
@@ -149,7 +150,11 @@ def running(engine: Engine, silence_s: float = SILENCE_S, **changes: Any) -> Ite
         yield Running(port, service, found["loop"], server, listening)
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(100)
+        if thread.is_alive():
+            faulthandler.dump_traceback()
+            for task in asyncio.all_tasks(found["loop"]):
+                task.print_stack()
         log.close()
         listening.close()
         assert not thread.is_alive(), "the server did not stop"
