@@ -38,7 +38,8 @@ def photo(tmp_path: Path) -> Path:
 def test_a_photo_gives_its_head(photo: Path, tmp_path: Path) -> None:
     fit(photo, "-o", tmp_path / "out")
     folder = tmp_path / "out" / "photo"
-    written = ["camera.json", "head.glb", "head.obj", "identity.npz", "overlay.png", "report.json", "track.npz"]
+    written = ["camera.json", "head.glb", "head.obj", "identity.npz", "overlay.png", "report.json",
+               "texture.png", "track.npz"]  # fmt: skip
     assert sorted(p.name for p in folder.iterdir()) == written
     arrays = read_npz(folder / "track.npz")
     assert arrays["frame"].shape == (1,)
@@ -125,7 +126,13 @@ def test_one_person_in_many_pictures(tmp_path: Path) -> None:
     save(pictures / "3.png", scene(640, 480))
     out = tmp_path / "out"
     fit(pictures, "-o", out, "--same-person", "--no-overlay")
-    assert sorted(p.name for p in out.iterdir()) == ["head.glb", "identity.npz", "report.json", "track.npz"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "head.glb",
+        "identity.npz",
+        "report.json",
+        "texture.png",
+        "track.npz",
+    ]
     arrays = read_npz(out / "track.npz")
     assert list(arrays["images"]) == ["0.png", "1.png", "2.png", "3.png"]
     assert list(arrays["state"]) == ["TRACKING"] * 3 + ["SEARCHING"]

@@ -85,7 +85,7 @@ def test_the_overlay_shows_the_points_and_keeps_the_sound(tracked: Path, clip: P
 
 
 def test_nothing_half_is_left(tracked: Path) -> None:
-    written = ["head.glb", "identity.npz", "overlay.mp4", "report.json", "track.npz"]
+    written = ["head.glb", "identity.npz", "overlay.mp4", "report.json", "texture.png", "track.npz"]
     assert sorted(p.name for p in tracked.iterdir()) == written
 
 
