@@ -91,12 +91,22 @@ class BatchFitter:
         move = self._difference(state, given.before)
         spread = given.variance + (config.process_noise * given.elapsed)[:, None] * own
         spread = spread + (move * move - config.gate * (spread + own)).clamp_min(0)
-        prior = torch.where(given.known[:, None], 1 / spread, 0.0)
-        blended = information + torch.diag_embed(prior)
-        back = _solve(torch.linalg.cholesky_ex(blended)[0], prior * move)
+        held = self._held(hessian, move, given.elapsed)
+        prior = hessian * held[:, :, None] * held[:, None, :] + torch.diag_embed(1 / spread)
+        prior = torch.where(given.known[:, None, None], prior, 0.0)
+        blended = information + prior
+        back = _solve(torch.linalg.cholesky_ex(blended)[0], (prior @ move[..., None])[..., 0])
         sound = back.isfinite().all(1, keepdim=True)
         state = torch.where(sound, self._retract(state, -back), state)
         return state, torch.where(sound & given.known[:, None], _inverse_diagonal(blended), own)
+
+    def _held(self, hessian: Tensor, move: Tensor, elapsed: Tensor) -> Tensor:
+        """As `FrameFitter._held`: [N, C]."""
+        config, at = self._config, self.layout.columns.rotation.start
+        shapes = move[:, :at] ** 2 * hessian.diagonal(dim1=1, dim2=2)[:, :at] / config.still_shape
+        turn = move[:, None, at:] @ hessian[:, at:, at:] @ move[:, at:, None] / config.still_camera
+        shift = torch.cat((shapes, turn[:, 0].expand(-1, move.shape[1] - at)), 1)
+        return (config.hold / elapsed).sqrt()[:, None] / shift.clamp_min(1)
 
     def _difference(self, state: Tensor, other: Tensor) -> Tensor:
         """The step [N, C] from other to state, the focal length left out."""

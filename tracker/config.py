@@ -37,9 +37,14 @@ class LiveConfig(FitConfig):
     # A step that lowers the energy by less than this part of it is the last.
     robust_misses: float = 4.0
     # A head that fits no better takes at least so many times its median miss for ordinary.
-    process_noise: float = 0.2
+    process_noise: float = 0.15
     # By how much of a frame's own variance a parameter may drift in a thirtieth of a second.
     gate: float = 2.0
     # A parameter that moved by more than this many variances is believed.
+    hold: float = 1.5
+    # What the landmarks of a thirtieth of a second ago say of a still face, beside those of now, which say 1.
+    still_shape: float = 1.0
+    still_camera: float = 3.0
+    # Still is what shifts the landmarks by no more than this energy: one parameter, and the camera's six together.
     common_shift_iod: float = 0.003
     # The detector moves all its points together by about this much from picture to picture.

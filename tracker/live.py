@@ -2,8 +2,9 @@
 
 A few Gauss-Newton steps from where the last frame ended find what this frame's landmarks say. Then time has its say,
 as a prior: the last posterior, spread by process noise that grows with the innovation. A parameter that moved no more
-than its uncertainty explains is held; one that moved more is believed at once. So a still face is still, and a fast
-one is followed.
+than its uncertainty explains is held; one that moved more is believed at once. That alone leaves what landmarks tell
+sharply, such as where the face is, to follow their noise: so the last frame's landmarks have a say too, as long as the
+new ones differ by no more than that noise. So a still face is still, and a fast one is followed.
 """
 
 from dataclasses import dataclass
@@ -181,14 +182,26 @@ class FrameFitter:
         spread = before.variance + elapsed * config.process_noise * own
         unexplained = move * move - config.gate * (spread + own)
         spread = spread + np.maximum(unexplained, 0)
-        prior = 1 / spread
-        blended = information + np.diag(prior)
-        factor, failed = lapack.spotrf(blended)
+        held = self._held(whole, move, elapsed)
+        prior = whole * np.outer(held, held)
+        prior.ravel()[:: len(prior) + 1] += 1 / spread
+        factor, failed = lapack.spotrf(information + prior)
         if failed:
             return state, own
-        back, _ = lapack.spotrs(factor, prior * move)
+        back, _ = lapack.spotrs(factor, prior @ move)
         inverse, _ = lapack.spotri(factor)
         return self._retract(state, -back.astype(np.float32)), np.diag(inverse).copy()
+
+    def _held(self, hessian: Floats, move: Floats, elapsed: float) -> Floats:
+        """How far each unknown is held [C]: fully while its move shifts the landmarks by no more than their noise.
+
+        The camera's six are judged together, because a turn and a shift may stand for each other.
+        """
+        config, camera = self._config, slice(self._joints_end, None)
+        shift = move * move * np.diag(hessian) / config.still_shape
+        shift[camera] = move[camera] @ hessian[camera, camera] @ move[camera] / config.still_camera
+        held: Floats = np.sqrt(np.float32(config.hold / elapsed)) / np.maximum(shift, 1)
+        return held
 
 
 def _solve(hessian: Floats, gradient: Floats, damping: float) -> Floats:

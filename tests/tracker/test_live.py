@@ -1,5 +1,6 @@
 """One frame's fit: what a warm start spares, and time as a prior that holds what is still and lets go what moves."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -92,6 +93,19 @@ def test_a_still_face_is_held_stiller_than_it_is_seen() -> None:
     follower = Follower(actor)
     alone = np.stack([follower.fit(landmarks).fitted_px for landmarks in frames[10:]])
     assert held.std(0).mean() < 0.8 * alone.std(0).mean()
+
+
+def test_a_face_that_trembles_as_a_whole_is_held() -> None:
+    actor, random = Actor(2, noise_px=0.0), np.random.default_rng(2)
+    still = actor.seen(Pose(yaw=5))
+    shifts = random.normal(0, 0.05, (40, 1, 2)).astype(np.float32)
+    frames = [replace(still, points_px=still.points_px + shift) for shift in shifts]
+    trembling = [
+        np.stack([fit.fitted_px.mean(0) for fit in Follower(actor, config).follow(frames)[10:]]).std(0).mean()
+        for config in (LiveConfig(), replace(LiveConfig(), hold=0.0))
+    ]
+    assert trembling[0] < 0.6 * shifts[10:].std()
+    assert trembling[1] > 0.7 * shifts[10:].std()  # the prior on each parameter alone does not see it
 
 
 def test_a_fast_face_is_believed_at_once() -> None:
