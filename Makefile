@@ -1,7 +1,7 @@
 # Every target sets up what it needs first (scripts/set_up.py says how, and what MIEN_TORCH and PYTHON choose).
 
 .DEFAULT_GOAL := help
-.PHONY: help serve web demo test check page-tools bench format run-env dev-env
+.PHONY: help serve web demo test check page-tools bench format cuda pytorch3d run-env dev-env
 
 PY := .venv/bin/python
 PACKAGES := models render tracker stream
@@ -49,7 +49,7 @@ check: dev-env page-tools
 page-tools: tests/web/node_modules/.package-lock.json
 
 tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
-	@command -v npm >/dev/null && npm ci --prefix tests/web --no-audit --no-fund || echo "no TypeScript, no glTF validator, no three.js: is npm there?"
+	@command -v npm >/dev/null && npm ci --prefix tests/web --no-audit --no-fund || echo "no TypeScript, no glTF validator: is npm there?"
 
 bench: run-env
 	.venv/bin/mien bench

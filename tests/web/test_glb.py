@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright, Route
 
 HERE = Path(__file__).parent
-MODULES = HERE / "node_modules"
+VALIDATOR = HERE / "node_modules" / "gltf-validator"
+THREE = HERE.parents[1] / "web_client" / "node_modules" / "three"  # the page's own
 SITE = "http://three.test/"
 WIDTH, HEIGHT = 320, 180
 FRAME = 1
@@ -39,10 +40,10 @@ COLOURS_NEAR = 3  # of 255
 FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-first-run")
 
 
-def needs(package: str) -> None:
-    if (MODULES / package).is_dir() and shutil.which("node") is not None:
+def needs(package: Path, command: str) -> None:
+    if package.is_dir() and shutil.which("node") is not None:
         return
-    what = f"needs {package}: `npm ci` in tests/web brings it"
+    what = f"needs node and {package.name}: `{command}` brings it"
     if os.environ.get("MIEN_REQUIRE_BROWSER") == "1":
         pytest.fail(what)
     pytest.skip(what)
@@ -72,7 +73,7 @@ def glb(kind: str) -> bytes:
 
 
 def test_khronos_validator_has_nothing_to_say(tmp_path: Path) -> None:
-    needs("gltf-validator")
+    needs(VALIDATOR, "make page-tools")
     kinds = ("performance", "textured", "picture", "no face", "no track")
     files = [tmp_path / f"{kind}.glb" for kind in kinds]
     for kind, file in zip(kinds, files, strict=True):
@@ -89,7 +90,7 @@ def test_khronos_validator_has_nothing_to_say(tmp_path: Path) -> None:
 
 def test_the_validator_finds_what_is_wrong(tmp_path: Path) -> None:
     """A bound of a target that does not hold: or the test above could not fail."""
-    needs("gltf-validator")
+    needs(VALIDATOR, "make page-tools")
     content = glb("no track")
     where = content.index(b'"max":[')
     (tmp_path / "broken.glb").write_bytes(content[: where + 7] + b"9" + content[where + 8 :])
@@ -108,7 +109,7 @@ def test_the_validator_finds_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def page(playwright: "Playwright", chromium: str) -> Iterator["Page"]:
-    needs("three")
+    needs(THREE, "make web")
     browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), chromium_sandbox=False)
     page = browser.new_page()
     complaints: list[str] = []
@@ -127,7 +128,7 @@ def serve(route: "Route") -> None:
     if path.endswith(".glb"):
         route.fulfill(body=glb(path.removesuffix(".glb")), content_type="model/gltf-binary")
     elif path.startswith("three/"):
-        route.fulfill(path=MODULES / path, content_type="text/javascript")
+        route.fulfill(path=THREE.parent / path, content_type="text/javascript")
     elif path == "":
         route.fulfill(path=HERE / "three_page.html", content_type="text/html")
     else:
