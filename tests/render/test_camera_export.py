@@ -78,3 +78,21 @@ def test_pytorch3d_s_ndc_spans_the_shorter_side(size: tuple[int, int], points: T
     # +x is left and +y is up, from the picture's middle.
     pixels = torch.tensor(size).double() / 2 - ndc * min(size) / 2
     assert (pixels - project(camera, points)).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pytorch3d_itself_agrees(size: tuple[int, int], points: Tensor) -> None:
+    cameras = pytest.importorskip("pytorch3d.renderer.cameras", reason="needs pytorch3d (docs/backends.md)")
+    camera = some_camera(size)
+    values = export.pytorch3d_camera(camera, size)
+    height_width = torch.tensor(values["image_size"])[None]
+    theirs = cameras.PerspectiveCameras(
+        R=torch.tensor(values["R"])[None],
+        T=torch.tensor(values["T"])[None],
+        focal_length=values["focal_length"],
+        principal_point=torch.tensor(values["principal_point"])[None],
+        in_ndc=values["in_ndc"],
+        image_size=height_width,
+    )
+    seen = theirs.transform_points_screen(points[None].float(), image_size=height_width, with_xyflip=True)
+    assert (seen[0, :, :2] - project(camera, points)).abs().max() < 1e-3
