@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from models.types import MienError
 from render.gltf import export_glb
 from stream.guard import Guard
 from stream.hub import Hub
@@ -92,8 +93,11 @@ def build_app(service: Service) -> Guard:
         found = service.hub.find(name) if service.hub else None
         if service.hub is None or found is None or found.identity is None:
             return PlainTextResponse("expected a running session that has seen a face, got none of that id\n", 404)
-        async with exporting:
-            content = await asyncio.to_thread(export_glb, service.hub.engine.head.to("cpu"), found.identity)
+        try:
+            async with exporting:
+                content = await asyncio.to_thread(export_glb, service.hub.engine.head.to("cpu"), found.identity)
+        except MienError as error:  # what was learned so far is no head that another one's shapes could be laid on
+            return PlainTextResponse(f"{error}\n", 409)
         headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="head.glb"'}
         return Response(content, media_type="model/gltf-binary", headers=headers)
 

@@ -4,6 +4,9 @@ import asyncio
 import json
 import struct
 
+import torch
+
+from models.types import Identity
 from stream.engine import Engine
 from tests.stream.running import running
 from tests.stream.test_sessions import fetch
@@ -30,6 +33,22 @@ def test_the_head_can_be_downloaded_by_token_and_by_ticket(engine: Engine) -> No
                 link = (await guest.hear("ticket"))["path"]
                 assert (await asyncio.to_thread(fetch, server, link))[0] == 200
                 assert (await asyncio.to_thread(fetch, server, link))[0] == 401, "a ticket is for one use"
+
+        asyncio.run(visit())
+
+
+def test_a_head_that_cannot_be_exported_is_told(engine: Engine) -> None:
+    broken = torch.full((engine.head.identity_size,), torch.nan)
+    with running(engine) as server:
+
+        async def visit() -> None:
+            async with visitor(server.url) as guest:
+                name = (await guest.hello(overlay="off"))["session"]
+                found = server.hub.find(name)
+                assert found is not None
+                found.identity = Identity(broken, 500.0, (640, 480), engine.head.name, engine.head.sha256)
+                status, said, _ = await asyncio.to_thread(fetch, server, f"/sessions/{name}/head.glb")
+                assert (status, b"finite numbers as the identity" in said) == (409, True)
 
         asyncio.run(visit())
 
