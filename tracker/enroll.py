@@ -15,7 +15,6 @@ from torch import Tensor
 from models.camera import default_focal_px
 from models.types import Identity, Landmarks
 from tracker.fit import PersonFitter
-from tracker.residuals import energy
 from tracker.solver import Eliminated, eliminate
 
 
@@ -122,8 +121,7 @@ class Enrolment:
     def _linearise(self, keyframe: _Keyframe) -> tuple[Eliminated, float]:
         fitter, count = self._fitter, len(self._keyframes)
         observed = fitter.observe([keyframe.landmarks], keyframe.state, default_focal_px(*self._size_px))
-        linearise = energy(fitter.rows, fitter.layout, fitter.priors, fitter.config, observed, shared_by=count)
-        normal = linearise(keyframe.state)
+        normal = fitter.energy(observed, shared_by=count)(keyframe.state)
         part = eliminate(normal, fitter.layout.shared(), normal.gradient.new_full((1,), self._damping))
         return part, float(normal.error)
 

@@ -11,10 +11,11 @@ from models.camera import default_focal_px
 from models.head import Head, embed
 from models.landmark_rows import LandmarkRows, landmark_rows, view_landmarks
 from models.types import Camera, HeadParams, Identity, Landmarks
+from tracker.compiled_energy import compiled_energy, work_space
 from tracker.config import FitConfig
 from tracker.pose import first_camera, iod_px
-from tracker.residuals import Observed, Priors, energy, mean_error_iod
-from tracker.solver import SolveInfo, SolverConfig, solve_jointly
+from tracker.residuals import Observed, Priors, mean_error_iod
+from tracker.solver import Linearise, SolveInfo, SolverConfig, solve_jointly
 from tracker.unknowns import Layout
 from tracker.weights import PointWeights
 
@@ -35,13 +36,17 @@ class PersonFit:
 
 
 class PersonFitter:
-    """Holds what depends on the head alone, so that the next picture costs only its own solve."""
+    """Holds what depends on the head alone, so that the next picture costs only its own solve.
+
+    And work space: one a session, never shared by threads.
+    """
 
     def __init__(self, head: Head, config: FitConfig | None = None, solver: SolverConfig | None = None) -> None:
         self.head = head
         self.config = config or FitConfig()
         self.solver = solver or SolverConfig(iterations=15, damping=1e-3)
         self.rows: LandmarkRows = landmark_rows(head)  # identity still open
+        self._space = work_space(self.rows)
         self.layout = Layout(self.rows.columns)
         self.priors = Priors.of(head, self.rows.columns, self.config)
         self.weights = PointWeights(head, self.config)
@@ -73,6 +78,14 @@ class PersonFitter:
             focal_px=points.new_tensor([focal_px or default_focal_px(*size) for size in sizes]),
         )
 
+    def energy(
+        self, observed: Observed, shared_by: int = 1, one_lens: bool = True, config: FitConfig | None = None
+    ) -> Linearise:
+        """Of pictures with identity and lens among the unknowns, whose priors `shared_by` pictures share."""
+        return compiled_energy(
+            self._space, self.layout, self.priors, config or self.config, observed, shared_by, one_lens
+        )
+
     @torch.inference_mode()
     def fit(self, pictures: Sequence[Landmarks]) -> PersonFit:
         """One identity for all the pictures; one lens where they are of one size."""
@@ -82,7 +95,7 @@ class PersonFitter:
         shared = self.layout.shared() if one_lens else self.layout.shared()[:-1]
         for widening in self.config.cold_widening:
             config = replace(self.config, robust_iod=widening * self.config.robust_iod)
-            linearise = energy(self.rows, self.layout, self.priors, config, observed, len(pictures), one_lens)
+            linearise = self.energy(observed, len(pictures), one_lens, config)
             last = widening == self.config.cold_widening[-1]
             solver = self.solver if last else replace(self.solver, iterations=ROUGH_ITERATIONS)
             states, info = solve_jointly(linearise, self.layout.retract, states, shared, solver)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.types import Identity, Landmarks
 from tracker.fit import PersonFitter
-from tracker.residuals import energy
 from tracker.solver import eliminate
 
 
@@ -71,7 +70,7 @@ class PersonCheck:
     def _gather(self, landmarks: Landmarks, state: Tensor) -> None:
         fitter, keep = self._fitter, self._config.memory
         observed = fitter.observe([landmarks], state, float(state[0, -1].exp()))
-        normal = energy(fitter.rows, fitter.layout, fitter.priors, fitter.config, observed)(state)
+        normal = fitter.energy(observed)(state)
         part = eliminate(normal, fitter.layout.shared()[:-1], normal.gradient.new_full((1,), 1e-3))
         self._hessian = keep * self._hessian + part.hessian
         self._gradient = keep * self._gradient + part.gradient

@@ -1,8 +1,8 @@
 """One head's landmarks, residuals and weighted Jacobian in one pass, compiled for the CPU.
 
-The twin of `models.landmark_rows.view_landmarks` followed by `tracker.residuals._landmark_term`, for a single head of
-fixed identity with a straight neck. torch's operators cost more here than the arithmetic: a fit that runs in every
-frame pays for each of them. `tests/tracker/test_solver_kernel.py` holds it to the torch code.
+The twin of `models.landmark_rows.view_landmarks` followed by `tracker.residuals._landmark_term`, for a single head with
+a straight neck. torch's operators cost more here than the arithmetic: a fit that runs in every frame pays for each of
+them. `tests/tracker/test_solver_kernel.py` holds it to the torch code.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class KernelRows:
     base: Floats  # [P, 3]
     basis: Floats  # [P, 3, K]
     pose_columns: NDArray[np.int32]
-    expressions: int
+    expressions: int  # and identity's modes, where it is open: to the kernel they are alike
     landmarks: int
     jacobian: Floats  # [2 L + 2 G, C] weighted, in standard deviations a unit; the last rows are for the caller
     residual: Floats  # [2 L + 2 G] weighted
@@ -39,12 +39,8 @@ class KernelRows:
     def of(rows: LandmarkRows, gaps: int = 0) -> "KernelRows":
         """With room for `gaps` more residuals of two numbers each."""
         columns = rows.columns
-        if (
-            columns.identity.start != columns.identity.stop
-            or columns.neck.start != columns.neck.stop
-            or rows.base.dim() != 2
-        ):
-            raise ValueError("the kernel takes one head of fixed identity with a straight neck")
+        if columns.neck.start != columns.neck.stop or rows.base.dim() != 2:
+            raise ValueError("the kernel takes one head with a straight neck")
         count = rows.landmark_count
         return KernelRows(
             landmark=rows.landmark.cpu().numpy().astype(np.int32),
@@ -52,7 +48,7 @@ class KernelRows:
             base=rows.base.cpu().numpy().astype(np.float32),
             basis=rows.basis.cpu().numpy().astype(np.float32),
             pose_columns=rows.pose_columns.cpu().numpy().astype(np.int32),
-            expressions=int(columns.expression.stop),
+            expressions=int(columns.identity.stop),
             landmarks=count,
             jacobian=np.zeros((2 * (count + gaps), columns.count), np.float32),
             residual=np.zeros(2 * (count + gaps), np.float32),

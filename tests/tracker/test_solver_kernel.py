@@ -53,7 +53,7 @@ def test_agrees_with_torch(seed: int) -> None:
 
 def test_refuses_what_it_cannot_do() -> None:
     head = toy_head()
-    with pytest.raises(ValueError, match="fixed identity"):
-        KernelRows.of(landmark_rows(head, None))
+    with pytest.raises(ValueError, match="one head"):
+        KernelRows.of(landmark_rows(head, head.zero_identity()[None].repeat(2, 1)))
     with pytest.raises(ValueError, match="straight neck"):
         KernelRows.of(landmark_rows(head, head.zero_identity(), neck=True))
