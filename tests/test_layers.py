@@ -11,10 +11,15 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("models", "render", "tracker", "stream")  # each may import those before it
 
 # A library that only the named files (or, with a trailing slash, folders) may import. numba stays behind the doors of
-# three loops that torch's operators cannot run in a frame's time: rasterising, drawing the live overlay, the fit.
+# loops that torch's operators cannot run in a frame's time: rasterising, drawing overlays and portraits, the fit.
 ROOMS = {
     "mediapipe": ("tracker/landmarks.py",),
-    "numba": ("render/cpu.py", "render/overlay_kernel.py", "tracker/solver_kernel.py"),
+    "numba": (
+        "render/cpu.py",
+        "render/overlay_kernel.py",
+        "render/studio/portrait/kernels.py",
+        "tracker/solver_kernel.py",
+    ),
     "nvdiffrast": ("render/cuda.py",),
     "pytorch3d": ("render/pytorch3d_reference.py",),
     "asyncio": ("stream/",),

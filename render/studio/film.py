@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from models.arkit import arkit_params
 from models.arkit_names import ARKIT_NAMES, EYE_ROTATIONS, JAW_ROTATIONS
 from models.camera import FACING, camera_points, project
-from models.head import Head, embed, pose_head, shape_head
+from models.head import Head, ShapedHead, embed, pose_head, shape_head
 from models.rotations import matrix_from_axis_angle
 from models.types import Camera, HeadParams
 from render.studio.fine_surface import FineSurface
@@ -40,12 +41,19 @@ class Shot:
     gaze: NDArray[np.float64]  # [2, 3] unit directions in the camera frame, left eye, right eye
 
 
-def film(head: Head, person: Person, stage: Stage, motion: Motion, first: int = 0) -> Iterator[Shot]:
-    """`first` is the index of the first picture, should several films make one clip."""
+class Maker(Protocol):
+    """Draws one person on one stage."""
+
+    def draw(self, vertices: NDArray[np.float64], camera: Camera, frame: int) -> NDArray[np.uint8]:
+        """vertices [V, 3] of the head's own mesh, in the head frame -> [H, W, 3] RGB."""
+
+
+def film(
+    head: Head, person: Person, stage: Stage, motion: Motion, first: int = 0, maker: Maker | None = None
+) -> Iterator[Shot]:
+    """`first` is the index of the first picture, should several films make one clip; `maker` of this person there."""
     shaped = shape_head(head, person.identity)
-    surface = FineSurface.of(head)
-    clothes = np.random.default_rng((person.seed, 7)).uniform(0.02, 0.4, 3)
-    maker = PictureMaker(surface, head.triangles.numpy(), paint(head, shaped, surface, person), stage, clothes)
+    maker = maker or plain_maker(head, shaped, person, stage)
     motion = replace(motion, weights=motion.weights * playable(head))
     params = arkit_params(head, torch.from_numpy(motion.with_lids_following()).float())
     with torch.inference_mode():
@@ -65,6 +73,12 @@ def film(head: Head, person: Person, stage: Stage, motion: Motion, first: int = 
                 landmarks_px=project(camera, landmarks).numpy(),
                 gaze=gaze_directions(params[k].eyes.double(), camera).numpy(),
             )
+
+
+def plain_maker(head: Head, shaped: ShapedHead, person: Person, stage: Stage) -> PictureMaker:
+    surface = FineSurface.of(head)
+    clothes = np.random.default_rng((person.seed, 7)).uniform(0.02, 0.4, 3)
+    return PictureMaker(surface, head.triangles.numpy(), paint(head, shaped, surface, person), stage, clothes)
 
 
 def playable(head: Head) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ class FineSurface:
             near &= length > FINE_M
             if not near.any():
                 break
-            split, pairs = _halve(triangles[near], len(rest))
+            split, pairs = halve(triangles[near], len(rest))
             triangles = np.concatenate([triangles[~near], split])
             ends.append(pairs)
             rest = np.concatenate([rest, rest[pairs].mean(1)])
@@ -54,7 +54,7 @@ class FineSurface:
         return np.asarray(self.lift(member)[:, 0] > 0.99)
 
 
-def _halve(triangles: Ids, vertices: int) -> tuple[Ids, Ids]:
+def halve(triangles: Ids, vertices: int) -> tuple[Ids, Ids]:
     """Each triangle as four, and the ends [N, 2] of the edges whose midpoints are new vertices."""
     corners = triangles[:, [[0, 1], [1, 2], [2, 0]]]  # [F, 3 edges, 2]
     pairs, which = np.unique(np.sort(corners.reshape(-1, 2), axis=1), axis=0, return_inverse=True)

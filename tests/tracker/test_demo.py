@@ -15,18 +15,19 @@ from render.studio import film, random_person, random_stage
 from render.studio.speech import speaking
 from tracker.jobs.demo.charts import Chart, Line, nice_step
 from tracker.jobs.demo.numbers import Number, numbers
-from tracker.jobs.demo.perform import demo, perform
+from tracker.jobs.demo.perform import demo, perform, play
 from tracker.jobs.demo.report import Story, embedded, page, write_page
 from tracker.pose import iod_px
 
-FRAMES = 36
+FRAMES = 18
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Path]:
     video = tmp_path_factory.mktemp("demo") / "overlay.mp4"
     told: list[tuple[int, int]] = []
-    story = perform(video, 1, FRAMES, lambda done, total: told.append((done, total)))
+    head = load_builtin()
+    story = perform(video, head, play(head, 2, FRAMES), FRAMES, lambda done, total: told.append((done, total)))
     assert told == [(k + 1, FRAMES) for k in range(FRAMES)]
     return story, video
 
@@ -86,14 +87,15 @@ def test_a_face_that_was_never_found_is_no_error(story: tuple[Story, Path]) -> N
     assert "not measured" in page(replace(story[0], results=nobody), rows)
 
 
-def test_bad_wishes_are_refused(tmp_path: Path) -> None:
+def test_bad_wishes_are_refused(story: tuple[Story, Path], tmp_path: Path) -> None:
     with pytest.raises(MienError, match="--seed to be a number from 0 on"):
         demo(tmp_path, seed=-1)
     (tmp_path / "file").write_text("")
     with pytest.raises(MienError, match="expected a folder to write to"):
-        demo(tmp_path / "file")
+        demo(tmp_path / "file", seed=1)
+    empty = [replace(story[0].shots[0], image=np.zeros((48, 64, 3), np.uint8))]
     with pytest.raises(MienError, match=r"overlay.mp4: could not be written"):
-        perform(tmp_path / "missing" / "overlay.mp4", 1, 1, lambda done, total: None)
+        perform(tmp_path / "missing" / "overlay.mp4", load_builtin(), empty, 1, lambda done, total: None)
 
 
 def test_a_line_runs_through_its_values_and_breaks_where_there_are_none() -> None:
@@ -131,7 +133,7 @@ def test_numbers_are_told_with_their_units() -> None:
 def test_perfect_tracking_has_no_error() -> None:
     """Shots played back as if they had been tracked: every row says so."""
     head = load_builtin()
-    shots = list(film(head, random_person(head, 2), random_stage(2), speaking(45, 2)))
+    shots = list(film(head, random_person(head, 2), random_stage(2), speaking(20, 2)))
     results = [
         TrackResult(
             shot.index, shot.time_s, (640, 480), State.TRACKING, shot.params, shot.camera,

@@ -253,7 +253,7 @@ class Demo:
     output: Annotated[Path, arg(aliases=["-o"])] = Path("demo")
     """The folder to write overlay.mp4 and report.html to."""
 
-    seed: int = 1
+    seed: int = 2
     """Another number, another person."""
 
     quick: bool = False

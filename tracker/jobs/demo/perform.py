@@ -1,6 +1,6 @@
 """A synthetic person is filmed, and every picture goes through detector, tracker and overlay as a webcam's would."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from models.types import Frame, MienError, TrackResult
 from render.overlay import OverlayRenderer
 from render.studio import Shot, film, random_person, random_stage
 from render.studio.film import FPS
+from render.studio.portrait import Portrait
 from render.studio.speech import speaking
 from tracker.jobs.demo.report import Story, write_page
 from tracker.jobs.overlay_video import OverlayVideo
@@ -23,13 +24,13 @@ from tracker.tracker import HeadTracker
 Picture = NDArray[np.uint8]
 
 FRAMES, QUICK_FRAMES = 300, 90
-FACE_PX = 250.0  # how high the face stands in the picture
+FACE_PX = 230.0  # how high the face stands in the picture
+LOWER_M = 0.022  # than the middle, so that hair has room above
 TURN_DEGREES = 16.0
 STRIP = 6  # frames shown in the report
-SEED = 1
 
 
-def demo(output: Path, seed: int = SEED, quick: bool = False) -> None:
+def demo(output: Path, seed: int, quick: bool = False) -> None:
     """Writes overlay.mp4 and report.html into the folder."""
     if not 0 <= seed < 1 << 32:
         raise MienError(f"expected --seed to be a number from 0 on, below 2**32, got {seed}")
@@ -37,7 +38,9 @@ def demo(output: Path, seed: int = SEED, quick: bool = False) -> None:
     frames = QUICK_FRAMES if quick else FRAMES
     with progress_bar("filming and tracking", "frames") as tell:
         tell(0, frames)
-        story = perform(folder / "overlay.mp4", seed, frames, tell)
+        head = load_head()
+        story = perform(folder / "overlay.mp4", head, play(head, seed, frames), frames, tell)
+    story = replace(story, again=f"mien demo --seed {seed}" + (" --quick" if quick else ""))
     page = folder / "report.html"
     for row in write_page(page, story):
         if row.headline:
@@ -45,8 +48,8 @@ def demo(output: Path, seed: int = SEED, quick: bool = False) -> None:
     print(f"{folder / 'overlay.mp4'} and {page}: open them in a browser")
 
 
-def perform(video: Path, seed: int, frames: int, tell: Callable[[int, int], None]) -> Story:
-    head = load_head()
+def perform(video: Path, head: Head, clip: Iterable[Shot], frames: int, tell: Callable[[int, int], None]) -> Story:
+    """`clip` has so many frames, all of one size."""
     tracker = HeadTracker(head)
     renderer = OverlayRenderer(head)
     shots: list[Shot] = []
@@ -55,7 +58,7 @@ def perform(video: Path, seed: int, frames: int, tell: Callable[[int, int], None
     shown = {round((k + 0.5) * frames / STRIP) for k in range(STRIP)}
     try:
         with OverlayVideo(video, None, FPS) as overlay:
-            for shot in play(head, seed, frames):
+            for shot in clip:
                 result = tracker.step(Frame(shot.image, shot.time_s, shot.index))
                 drawn = renderer.draw(shot.image, result, tracker.identity, "mesh")
                 both = np.concatenate([shot.image, drawn], 1)
@@ -69,9 +72,11 @@ def perform(video: Path, seed: int, frames: int, tell: Callable[[int, int], None
         tracker.close()
     if overlay.error:
         raise MienError(f"{video}: could not be written: {overlay.error}") from overlay.error
-    return Story("A synthetic person, tracked", shots, results, strip, f"mien demo --seed {seed}")
+    return Story("A synthetic person, tracked", shots, results, strip)
 
 
 def play(head: Head, seed: int, frames: int) -> Iterator[Shot]:
     person, stage = random_person(head, seed), random_stage(seed, face_px=FACE_PX)
-    return film(head, person, stage, speaking(frames, seed, turn_degrees=TURN_DEGREES))
+    stage = replace(stage, position_m=(*stage.position_m[:1], LOWER_M, stage.position_m[2]))
+    motion = speaking(frames, seed, turn_degrees=TURN_DEGREES)
+    return film(head, person, stage, motion, maker=Portrait(head, person, stage))

@@ -59,7 +59,7 @@ class Story:
     shots: Sequence[Shot]
     results: Sequence[TrackResult]
     strip: Sequence[Picture]  # RGB
-    again: str  # the command that makes it anew
+    again: str = "mien demo"  # the command that makes it anew
 
 
 def write_page(path: Path, story: Story) -> list[Number]:
