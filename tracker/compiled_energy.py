@@ -83,7 +83,8 @@ def _pictures(observed: Observed, config: FitConfig) -> list[KernelSeen]:
     share = weights * np.float32(config.independent_points / weights.shape[1])
     robust = np.float32((config.robust_iod / config.landmark_std_iod) ** 2)
     units = np.float32(config.landmark_std_iod) * observed.iod_px.numpy()
-    return [KernelSeen(*picture, unit, robust) for *picture, unit in zip(points, share, centres, units, strict=True)]
+    each = zip(points, share, centres, units, strict=True)
+    return [KernelSeen(seen, trust, centre, unit, robust) for seen, trust, centre, unit in each]
 
 
 def _link_gaps(rows: KernelRows, config: FitConfig) -> float:
