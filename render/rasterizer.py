@@ -53,9 +53,14 @@ def missing(backend: str) -> str | None:
     if backend == "cuda" and not torch.cuda.is_available():
         return "the rasteriser 'cuda' needs an NVIDIA GPU, and torch sees none; leave it at auto, or choose 'cpu'"
     library = LIBRARIES.get(backend)
-    if library is not None and importlib.util.find_spec(library) is None:
+    if library is not None and not _is_there(library):
         return f"the rasteriser '{backend}' needs {library}, which is not there; docs/backends.md says how to build it"
     return None
+
+
+def _is_there(library: str) -> bool:
+    found = importlib.util.find_spec(library)
+    return found is not None and found.origin is not None  # a folder that bears its name has none
 
 
 def _drawer(name: str, device: torch.device) -> Callable[[Tensor, Tensor, tuple[int, int]], Tensor]:
@@ -63,12 +68,18 @@ def _drawer(name: str, device: torch.device) -> Callable[[Tensor, Tensor, tuple[
         name = "cuda" if device.type == "cuda" and missing("cuda") is None else "cpu"
     if why := missing(name):
         raise MienError(why)
-    if name == "cuda":
-        from render.cuda import draw
-    elif name == "pytorch3d":
-        from render.pytorch3d_reference import draw
-    else:
-        from render.cpu import draw
+    try:
+        if name == "cuda":
+            from render.cuda import draw
+        elif name == "pytorch3d":
+            from render.pytorch3d_reference import draw
+        else:
+            from render.cpu import draw
+    except ImportError as error:  # built against another torch, most often
+        raise MienError(
+            f"the rasteriser '{name}' is there but cannot be loaded ({error}); build it again (docs/backends.md), "
+            f"or set {CHOICE}=cpu"
+        ) from error
     return draw
 
 

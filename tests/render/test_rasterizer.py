@@ -4,7 +4,12 @@ Where an edge passes a pixel's centre within a band, programs may differ about w
 corners to sixteenths of a pixel): such pixels are left out, instead of a loose tolerance everywhere.
 """
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,6 +281,25 @@ def test_a_backend_that_is_not_built_says_what_to_do(name: str) -> None:
     assert "docs/backends.md" in why or "choose 'cpu'" in why
     with pytest.raises(MienError, match=f"the rasteriser '{name}' needs"):
         rasterize(torch.tensor(GOOD, dtype=torch.float32), torch.tensor([[0, 1, 2]]), SIZE, name)
+
+
+def test_a_library_that_is_broken_says_what_to_do(tmp_path: Path) -> None:
+    """And a folder that only bears its name does not count as one."""
+    program = (
+        "import torch; from models.types import MienError; from render.rasterizer import missing, rasterize\n"
+        "if missing('pytorch3d'): raise SystemExit('not there')\n"
+        "try: rasterize(torch.ones(3, 4), torch.tensor([[0, 1, 2]]), (4, 4), 'pytorch3d')\n"
+        "except MienError as error: raise SystemExit(str(error))"
+    )
+    (tmp_path / "pytorch3d").mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))}
+    ask = partial(subprocess.run, (sys.executable, "-c", program), env=environment, capture_output=True, text=True)
+    if missing("pytorch3d") is not None:
+        assert ask().stderr.strip() == "not there"
+    (tmp_path / "pytorch3d" / "__init__.py").write_text("raise ImportError('undefined symbol: _ZN3c10')")
+    told = ask().stderr
+    assert "'pytorch3d' is there but cannot be loaded (undefined symbol: _ZN3c10)" in told
+    assert "MIEN_RASTERIZER=cpu" in told
 
 
 def test_what_is_drawn_does_not_depend_on_the_number_of_threads() -> None:
