@@ -19,10 +19,11 @@ from models.rotations import matrix_from_axis_angle
 from models.types import Camera, Identity, Landmarks, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from render.texture import Texture
 
 FOLDER = Path(__file__).parent / "golden"
 SIDE = 96
-DRAWN: tuple[OverlayMode, ...] = ("mesh", "wireframe", "landmarks", "side_by_side")
+DRAWN: tuple[OverlayMode, ...] = ("mesh", "wireframe", "textured", "landmarks", "side_by_side")
 WEIGHTS = {"jawOpen": 0.25, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7, "browInnerUp": 0.5, "eyeBlinkLeft": 0.8}
 POSES = {"left": (0.1, -0.5, 0.05), "up": (-0.35, 0.2, -0.15)}  # axis-angles in the head frame
 
@@ -61,8 +62,17 @@ def golden_pictures() -> dict[str, Picture]:
             fit_ms=1.0,
         )
         for mode in DRAWN:
-            pictures[f"{mode}_{pose}"] = renderer.draw(_backdrop(), result, identity, mode, legend=False)
+            pictures[f"{mode}_{pose}"] = renderer.draw(_backdrop(), result, identity, mode, False, _skin())
     return pictures
+
+
+def _skin() -> Texture:
+    """Checks of two tones, lit from above and the left."""
+    y, x = np.mgrid[:128, :128]
+    checks = ((x // 8 + y // 8) % 2)[..., None]
+    light = np.zeros((9, 3), np.float32)
+    light[:4] = np.array((2.6, -0.8, -0.9, -0.6), np.float32)[:, None] * np.array((1.0, 0.95, 0.9), np.float32)
+    return Texture(np.asarray(checks * (200, 150, 130) + (1 - checks) * (150, 100, 85), np.uint8), light)
 
 
 def _backdrop() -> Picture:
