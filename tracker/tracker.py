@@ -29,6 +29,7 @@ from models.head import Head
 from models.landmark_rows import LandmarkRows, fix_identity
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
 from tracker.blendshapes import BlendshapeReader
+from tracker.calibration import Corrections, Told
 from tracker.config import LiveConfig
 from tracker.enroll import EnrolConfig, Enrolment
 from tracker.fit import PersonFitter
@@ -93,6 +94,7 @@ class HeadTracker:
         self._enrolment: Enrolment | None = None  # while a person is being learned
         self._check: PersonCheck | None = None  # afterwards
         self._at_rest: NeutralFace | None = None  # likewise
+        self._corrections = Corrections(head, self.detector.name)
         self._open_fitter = open_fitter or self._own_fitter
         self._fitter: Fitter | None = None
         self._posterior: Posterior | None = None
@@ -152,6 +154,7 @@ class HeadTracker:
         self._enrolment = None
         self._check = None
         self._at_rest = None
+        self._corrections.forget()
         self._fitter = None
         self._posterior = None
         self._seen_points = None
@@ -240,8 +243,11 @@ class HeadTracker:
         unpacked = self._layout.unpack(
             torch.from_numpy(fit.posterior.state)[None], torch.tensor([[width / 2, height / 2]])
         )
-        params, camera = unpacked.params[0], unpacked.camera[0]
-        weights = self._blendshapes.read(params, camera, fit.fitted_m)
+        told = self._corrections.apply(
+            Told(unpacked.params[0], unpacked.camera[0], fit.fitted_m), fit.fitted_px, landmarks.points_px, frame.time_s
+        )
+        params, camera = told.params, told.camera
+        weights = self._blendshapes.read(params, unpacked.camera[0], fit.fitted_m)
         if self._at_rest is not None:
             self._at_rest.observe(weights, fit.fitted_m)
             weights = self._at_rest.relative(weights)
@@ -254,7 +260,7 @@ class HeadTracker:
             camera=camera,
             landmarks=landmarks,
             fitted_px=fit.fitted_px,
-            fitted_m=fit.fitted_m,
+            fitted_m=told.fitted_m,
             blendshapes=weights,
             error_iod=self._error_iod(fit, landmarks),
             detect_ms=0.0,

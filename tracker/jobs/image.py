@@ -17,6 +17,7 @@ from models.types import Identity, Landmarks, MienError, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from tracker.blendshapes import BlendshapeReader
+from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.head_files import write_glb, write_posed
 from tracker.jobs.progress import progress_bar
@@ -117,18 +118,22 @@ class Fitter:
             return None
 
     def result(self, index: int, seen: Seen, fit: PersonFit, row: int, fit_ms: float) -> TrackResult:
-        params, camera, fitted_m = fit.params[row], fit.camera[row], fit.fitted_m[row].numpy()
+        assert seen.landmarks is not None
+        fitted_px, plain = fit.fitted_px[row].numpy(), Told(fit.params[row], fit.camera[row], fit.fitted_m[row].numpy())
+        corrections = Corrections(self.head, self.detector.name)
+        told = corrections.apply(plain, fitted_px, seen.landmarks.points_px, time_s=0.0)
+        weights = BlendshapeReader(self.head, fit.identity).read(told.params, plain.camera, plain.fitted_m)
         return TrackResult(
             index=index,
             time_s=0.0,
             size_px=picture_size(seen),
             state=State.TRACKING,
-            params=params,
-            camera=camera,
+            params=told.params,
+            camera=told.camera,
             landmarks=seen.landmarks,
-            fitted_px=fit.fitted_px[row].numpy(),
-            fitted_m=fitted_m,
-            blendshapes=BlendshapeReader(self.head, fit.identity).read(params, camera, fitted_m),
+            fitted_px=fitted_px,
+            fitted_m=told.fitted_m,
+            blendshapes=weights,
             error_iod=float(fit.error_iod[row]),
             detect_ms=seen.detect_ms,
             fit_ms=fit_ms,

@@ -1,0 +1,182 @@
+"""What the detector gets wrong in the same way on everybody, taken back once a frame is fitted.
+
+The fit explains the detector's points. They are not quite where the face is: the detector draws faces as if they looked
+a few degrees further down (noses too low, ears too high), shows a little less of a nod than there is, less of the
+perspective than a lens at that distance gives, and less than half of what an iris does up and down. All of it was
+measured on filmed heads of which everything is known (`python -m tracker.jobs.calibration`). So rotation, distance,
+lens and gaze are told corrected, while the landmarks stay where they were seen: they are still the projection of
+`fitted_m`, and the head's mesh lies beside them by as much as the detector errs.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.camera import FACING
+from models.head import Head, embed
+from models.types import Camera, HeadParams
+from tracker.contacts import LIDS
+from tracker.gaze import GazeCalibration, GazeReader
+
+Floats = NDArray[np.float64]
+SKIN = slice(0, 468)
+_UPRIGHT = np.array(FACING, np.float64)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Numbers of one detector."""
+
+    nod_degrees: float  # by which a face that looks straight ahead is seen to look down
+    nod_share: float  # of a nod as seen, that is missing
+    perspective: float  # true distance, and true focal length, over those that explain the points
+    gaze: GazeCalibration
+
+    def nod(self, seen: float) -> float:
+        """By how much to turn the head about its own x axis when it is seen to nod so far; radians, down above 0."""
+        return self.nod_share * seen - float(np.radians(self.nod_degrees))
+
+
+# By the detector's name; one that is not here is taken at its word. The numbers are what the job prints.
+CALIBRATIONS = {
+    "mesh": Calibration(
+        nod_degrees=4.8, nod_share=0.1, perspective=0.68, gaze=GazeCalibration(pitch=5.7, yaw=3.2, level=0.056)
+    )
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A frame as it is told: all without a batch."""
+
+    params: HeadParams
+    camera: Camera
+    fitted_m: NDArray[np.float32]  # [L, 3]
+
+
+class Corrections:
+    """What is taken back from the frames of one person; holds the gaze: one a session."""
+
+    def __init__(self, head: Head, detector: str) -> None:
+        self._calibration = CALIBRATIONS.get(detector)
+        self._lids = LidShapes.of(head)
+        self.forget()
+
+    def forget(self) -> None:
+        """Somebody else comes."""
+        self._gaze = None if self._calibration is None else GazeReader(self._calibration.gaze)
+
+    def apply(self, fit: Told, fitted_px: NDArray[np.float32], seen_px: NDArray[np.float32], time_s: float) -> Told:
+        if self._calibration is None or self._gaze is None:
+            return fit
+        looks = self._gaze.read(seen_px, fit.camera, fit.fitted_m, time_s)
+        camera, fitted_m = calibrated(self._calibration, fit.camera, fitted_px, fit.fitted_m)
+        return Told(looking(fit.params, looks, self._lids), camera, fitted_m)
+
+
+# Gaze, without moving the lids.
+
+
+@dataclass(frozen=True)
+class LidShapes:
+    """Where a head's upper lids follow its eyes, the shapes that hold them where they were seen; left, right."""
+
+    blink: tuple[int, ...]  # places among the expressions; none where lids do not follow
+    wide: tuple[int, ...]
+    per_radian: float  # of eyeBlink, that an eye turning down is worth
+    wide_share: float  # of eyeBlink, that an eyeWide opens
+
+    @staticmethod
+    def of(head: Head) -> "LidShapes":
+        names = head.expression_names
+        blink, wide = (tuple(f"eye{move}{side}" for side in ("Left", "Right")) for move in ("Blink", "Wide"))
+        if not {*blink, *wide} <= set(names) or not head.pose_basis.numel():
+            return LidShapes((), (), 0.0, 1.0)
+        closing, opening = (tuple(names.index(name) for name in shapes) for shapes in (blink, wide))
+        shut, opened = (_lids_rise(head, head.expression_basis[..., list(c)].sum(-1)) for c in (closing, opening))
+        # Of a rotation about x by a small angle, row 1 and column 2 hold its negative, row 2 and column 1 the angle.
+        turns = head.pose_basis[..., 18:].reshape(-1, 3, 2, 3, 3).sum(2)
+        down = _lids_rise(head, turns[..., 2, 1] - turns[..., 1, 2])
+        return LidShapes(closing, opening, down / shut, -opened / shut)
+
+
+def _lids_rise(head: Head, motion: Tensor) -> float:
+    """By how much a motion of the vertices [V, 3] raises the upper lids, metres."""
+    return float(embed(head.embedding, motion)[[upper for upper, _ in LIDS], 1].mean())
+
+
+def looking(params: HeadParams, looks: Floats, lids: LidShapes) -> HeadParams:
+    """Both eyes turned to pitch and yaw [2]; lids that would follow are held where they are."""
+    before = params.eyes.numpy()
+    eyes = before.copy()
+    eyes[:, :2] = looks
+    expression = params.expression.numpy().copy()
+    for side, (blink, wide) in enumerate(zip(lids.blink, lids.wide, strict=True)):
+        close = -lids.per_radian * float(eyes[side, 0] - before[side, 0])  # what the lids would open by
+        if close > 0:
+            taken = min(close, lids.wide_share * max(float(expression[wide]), 0.0))
+            expression[wide] -= taken / lids.wide_share
+            expression[blink] += close - taken
+        else:
+            taken = min(-close, max(float(expression[blink]), 0.0))
+            expression[blink] -= taken
+            expression[wide] += (-close - taken) / lids.wide_share
+    return params.with_(eyes=torch.from_numpy(eyes), expression=torch.from_numpy(expression))
+
+
+# Where the head is.
+
+
+def calibrated(
+    calibration: Calibration, camera: Camera, fitted_px: NDArray[np.float32], fitted_m: NDArray[np.float32]
+) -> tuple[Camera, NDArray[np.float32]]:
+    """The camera without a batch, and the landmarks in its frame, which still project to `fitted_px`."""
+    rotation, translation = camera.rotation.numpy(), camera.translation.numpy()
+    centre = fitted_m[SKIN].mean(0)
+    centre_in_head = (centre - translation) @ rotation
+    nearer = centre * np.array((1, 1, calibration.perspective), np.float32)
+    # A picture shows how a head is turned against the line of sight, and another lens bends that line.
+    sight, bent = along(*centre.tolist()), along(*nearer.tolist())
+    seen = sight.T @ rotation
+    turned = bent @ seen @ about_x(calibration.nod(nod_of(_UPRIGHT.T @ seen)))
+
+    focal = calibration.perspective * float(camera.focal_px)
+    depth = nearer[2] + (fitted_m - centre) @ (bent[2] @ sight.T).astype(np.float32)
+    told_m = np.empty_like(fitted_m)
+    told_m[:, :2] = (fitted_px - camera.principal_px.numpy()) * (depth / focal)[:, None]
+    told_m[:, 2] = depth
+    told = Camera(
+        rotation=torch.from_numpy(turned).to(camera.rotation),
+        translation=torch.from_numpy(nearer - turned @ centre_in_head).to(camera.translation),
+        focal_px=camera.focal_px * calibration.perspective,
+        principal_px=camera.principal_px,
+    )
+    return told, told_m
+
+
+def nod_of(upright: Floats) -> float:
+    """How far a head [3, 3] nods about its own x axis, its tilt in the picture aside; radians, down above 0."""
+    (a, b, c), (d, e, f), _ = upright.tolist()
+    return math.atan2(d * c - a * f, a * e - d * b)
+
+
+def about_x(angle: float) -> Floats:
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array(((1, 0, 0), (0, c, -s), (0, s, c)))
+
+
+def along(x: float, y: float, z: float) -> Floats:
+    """The rotation [3, 3] whose z axis points from the camera to a point, without tilt."""
+    ground, whole = math.hypot(x, z), math.sqrt(x * x + y * y + z * z)
+    ahead = x / whole, y / whole, z / whole
+    return np.array(
+        (
+            (z / ground, -x * y / (whole * ground), ahead[0]),
+            (0.0, ground / whole, ahead[1]),
+            (-x / ground, -z * y / (whole * ground), ahead[2]),
+        )
+    )
