@@ -78,9 +78,15 @@ def _with_borrowed_shapes(head: Head, code: Tensor) -> Head:
     vertices = shape_head(head, code).template
     landmarks = embed(head.embedding, vertices).double().numpy()
     mesh = vertices.double().numpy()
-    fit = fit_builtin(mesh, head.triangles.numpy(), landmarks)
     surface = Surface(head.uvs.numpy(), head.uv_triangles.numpy(), head.name, head.licence, head.sha256)
-    return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface)
+    try:
+        fit = fit_builtin(mesh, head.triangles.numpy(), landmarks)
+        return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface)
+    except (MienError, np.linalg.LinAlgError, RuntimeError) as error:
+        raise MienError(
+            f"this person's '{head.name}' looks too little like a head to lend it the 52 shapes ({error}); "
+            "track the person again, from nearer or in better light"
+        ) from error
 
 
 def rest_weights(identity: Identity) -> Tensor:

@@ -194,6 +194,16 @@ def test_borrowed_shapes_are_exported_too() -> None:
     assert gltf.extras["head"] == "Other 1"
 
 
+def test_a_head_that_is_none_is_told() -> None:
+    """A code of which the mesh becomes a crumpled ball."""
+    other = replace(HEAD, expression_names=tuple(f"shape{k}" for k in range(HEAD.expression_size)), name="Other 1")
+    shape = 60 * torch.randn(HEAD.identity_size, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(
+        MienError, match="this person's 'Other 1' looks too little like a head to lend it the 52 shapes"
+    ):
+        arkit_morphs(other, replace(IDENTITY, shape=shape))
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_broken_identity_is_told(broken: float) -> None:
     shape = IDENTITY.shape.clone()
