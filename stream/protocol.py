@@ -23,7 +23,7 @@ MAX_MESSAGE_BYTES = 65_536
 MAX_SDP_CHARACTERS = 32_768
 
 StateName = Literal["SEARCHING", "ENROLLING", "TRACKING", "LOST"]
-TicketPurpose = Literal["watch", "head.glb"]
+TicketPurpose = Literal["watch", "head.glb", "texture.png"]
 ByeReason = Literal["client", "idle", "replaced", "shutdown", "silent", "ended"]
 ErrorCode = Literal[
     "bad_message", "bad_sdp", "codec", "denied", "frame_too_large", "full", "media_timeout", "order", "server",
@@ -169,14 +169,21 @@ class IdentityMessage(ServerMessage, frozen=True, tag="identity"):
     """What has been learned of this head; sent again whenever it has become better."""
 
     shape: Annotated[list[float], Meta(description="The head's identity code")]
-    neutral: Annotated[list[float] | None, Meta(description="Expression at rest")]
+    neutral: Annotated[
+        list[float] | None,
+        Meta(description="ARKit weights of this face at rest; already taken off `params.blendshapes`"),
+    ]
     focal_px: float
     size_px: Annotated[tuple[int, int], Meta(description="Width, height that focal_px is for")]
     head: str
     head_sha256: str
     revision: Annotated[int, Meta(description="Counts up with each message of a session")]
-    glb: Annotated[str | None, Meta(description="Path of this head as GLB, with 52 morph targets")] = None
-    texture: Annotated[str | None, Meta(description="Path of its texture as PNG, where it can be had")] = None
+    glb: Annotated[
+        str | None, Meta(description="Path of this head as GLB, with 52 morph targets, and with its skin once learned")
+    ] = None
+    texture: Annotated[str | None, Meta(description="Path of its skin as PNG; learned from when it is asked for")] = (
+        None
+    )
 
 
 class CameraPose(Struct, frozen=True):

@@ -117,7 +117,7 @@ def security_headers(import_map_hashes: Iterable[str] = ()) -> dict[str, str]:
     scripts = " ".join(["'self'", *(f"'{value}'" for value in import_map_hashes)])
     policy = (
         f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data: blob:; "
-        "media-src 'self' blob: mediastream:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; "
+        "media-src 'self' blob: mediastream:; connect-src 'self' blob:; worker-src 'self' blob:; font-src 'self'; "
         "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

@@ -102,6 +102,8 @@ export function iconOf(name) {
  * @property {() => void} learn
  * @property {() => void} forget
  * @property {() => void} record
+ * @property {() => void} avatar
+ * @property {() => void} head
  * @property {() => void} copy
  * @property {() => void} full
  */
@@ -110,7 +112,7 @@ export class Controls {
   #modes;
   #layouts;
   #cameras = /** @type {HTMLSelectElement} */ (byId("cameras"));
-  #session = ["learn", "record", "copy"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
+  #session = ["learn", "record", "copy", "head"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
 
   /** @param {Wishes} wishes */
   constructor(wishes) {
@@ -118,12 +120,12 @@ export class Controls {
     this.#layouts = new Choices(byId("layouts"), wishes.layout);
     this.#layouts.offer(LAYOUTS);
     this.#cameras.addEventListener("change", () => wishes.camera(this.#cameras.value));
-    for (const id of /** @type {const} */ (["mirror", "learn", "forget", "record", "copy", "full"])) byId(id).addEventListener("click", wishes[id]);
+    for (const id of /** @type {const} */ (["mirror", "avatar", "head", "learn", "forget", "record", "copy", "full"])) byId(id).addEventListener("click", wishes[id]);
     if (!document.fullscreenEnabled) byId("full").hidden = true;
     const keys = /** @type {Record<string, () => void>} */ ({
       o: () => this.#modes.next(),
       v: () => this.#layouts.next(),
-      ...Object.fromEntries(["mirror", "learn", "record", "copy", "full"].map((id) => [id[0], () => byId(id).click()])),
+      ...Object.fromEntries(["mirror", "avatar", "head", "learn", "record", "copy", "full"].map((id) => [id[0], () => byId(id).click()])),
     });
     addEventListener("keydown", (event) => {
       const typing = /** @type {HTMLElement} */ (event.target).closest?.("input, select");
@@ -147,6 +149,11 @@ export class Controls {
     byId("mirror").setAttribute("aria-pressed", String(mirrored));
   }
 
+  /** @param {boolean} shown */
+  showAvatar(shown) {
+    byId("avatar").setAttribute("aria-pressed", String(shown));
+  }
+
   /** A choice of cameras, where there is one. @param {MediaDeviceInfo[]} devices @param {string | undefined} chosen */
   offerCameras(devices, chosen) {
     this.#cameras.hidden = devices.length < 2;
@@ -161,6 +168,24 @@ export class Controls {
   /** What needs a session. @param {boolean} running */
   enable(running) {
     for (const button of this.#session) button.disabled = !running && button.getAttribute("aria-pressed") !== "true";
+  }
+
+  /** What is to become of a finished recording. @param {string} words @returns {Promise<"jsonl" | "npz" | "drop">} */
+  askForTake(words) {
+    const dialog = byId("take");
+    /** @type {HTMLElement} */ (dialog.querySelector("p")).textContent = words;
+    dialog.hidden = false;
+    byId("take-jsonl").focus();
+    return new Promise((resolve) => {
+      const answer = (/** @type {"jsonl" | "npz" | "drop"} */ choice) => {
+        dialog.hidden = true;
+        dialog.onkeydown = null;
+        byId("record").focus();
+        resolve(choice);
+      };
+      for (const choice of /** @type {const} */ (["jsonl", "npz", "drop"])) byId(`take-${choice}`).onclick = () => answer(choice);
+      dialog.onkeydown = ({ key }) => key === "Escape" && answer("drop");
+    });
   }
 
   /** @param {boolean} running */

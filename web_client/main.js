@@ -1,5 +1,6 @@
 // Start here: camera -> connect() in mien.js -> view, bars and dials. What is said and when is decided in `onState`.
 
+import { AvatarPane, drawsFast } from "./avatar_pane.js";
 import { Bars } from "./bars.js";
 import { CameraTrouble, cameraAllowed, cameras, onPermissionChange, openCamera } from "./camera.js";
 import { byId, Controls, toast } from "./controls.js";
@@ -9,7 +10,7 @@ import { Dials } from "./dials.js";
 import { isKiosk, Kiosk } from "./kiosk.js";
 import { Latency, Recent } from "./latency.js";
 import { connect } from "./mien.js";
-import { Recorder } from "./record.js";
+import { Recorder, saveFile, saveTake } from "./record.js";
 import { prepareSentFrames } from "./sent_frames.js";
 import { leaveSession, loadSettings, saveSettings, takeSession, tokenFromAddress } from "./settings.js";
 import { hintWords, Patience, statusOf } from "./status.js";
@@ -32,6 +33,7 @@ const dials = new Dials();
 const recorder = new Recorder();
 const patience = new Patience();
 const latency = new Latency();
+const avatar = new AvatarPane(async () => mien?.headGlb() ?? Promise.reject(new Error("There is no session.")));
 const view = new View((epochMs) => latency.captured(epochMs), onReturned);
 const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Recent() };
 
@@ -42,6 +44,7 @@ const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Rece
 /** @type {string | null} */ let cameraProblem = null;
 /** @type {string[]} */ let names = [];
 let drawing = false;
+let people = 0; // heads begun anew so far
 let brokenSince = 0;
 let token = tokenFromAddress();
 
@@ -94,6 +97,7 @@ function begin() {
       if (message.type === "stats") stats = message;
       if (message.type === "welcome") welcomed(message);
       if (message.type === "answer") latency.restart();
+      if (message.type === "identity") avatar.learned(`${people} ${message.revision}`);
     },
     onSentFrame: (rtpTimestamp, epochMs) => latency.sent(rtpTimestamp, epochMs),
   });
@@ -121,6 +125,8 @@ function welcomed(welcome) {
   names = welcome.head.blendshape_names;
   bars.build(names);
   dials.build(names);
+  avatar.names = names;
+  if (!welcome.resumed) anotherHead();
   controls.offerModes(welcome.overlay_modes.filter((mode) => mode !== SERVERS_OWN_LAYOUT));
   const wished = isKiosk ? welcome.overlay_modes.find((mode) => mode !== "off") : welcome.overlay_modes.find((mode) => mode === settings.overlay);
   if (wished && wished !== welcome.overlay) queueMicrotask(() => mien?.control({ overlay: wished }));
@@ -145,6 +151,7 @@ function draw() {
   drawing = false;
   bars.draw(latest?.blendshapes ?? null);
   dials.draw(latest);
+  avatar.draw(latest);
 }
 
 /** @param {number} rtpTimestamp @param {number} epochMs */
@@ -216,15 +223,19 @@ const controls = new Controls({
     remember({ camera: deviceId });
     start();
   },
+  avatar: () => showAvatar(byId("avatar-pane").hidden),
+  head: saveHead,
   learn: () => {
     mien?.learnAgain();
+    anotherHead();
     toast("Forgotten. Learning your head anew.");
   },
   forget: () => {
     mien?.control({ forget: true });
+    anotherHead();
     toast("What was kept of your face has been deleted.");
   },
-  record: () => (recorder.running ? saveRecording() : startRecording()),
+  record: () => (recorder.running ? stopRecording() : startRecording()),
   copy: copyAddress,
   full: () => void toggleFullScreen().catch(() => toast("This browser doesn’t allow full screen here.")),
 });
@@ -240,7 +251,7 @@ function applyLooks() {
   const { mirrored } = settings;
   view.mirror(mirrored);
   view.layOut(isKiosk ? "over" : settings.layout);
-  bars.mirrored = dials.mirrored = mirrored;
+  bars.mirrored = dials.mirrored = avatar.mirrored = mirrored;
   controls.showLayout(settings.layout, mirrored);
 }
 
@@ -249,14 +260,53 @@ function startRecording() {
   controls.showRecording(true);
 }
 
-function saveRecording() {
-  const { frames } = recorder.progress;
-  const name = recorder.save();
+async function stopRecording() {
+  const { frames, seconds } = recorder.progress;
+  const lines = recorder.stop();
   controls.showRecording(false);
-  toast(`Saved ${frames} frames as ${name}`);
+  const form = await controls.askForTake(`${clock(seconds)}, ${frames} frames. Save as`);
+  if (form !== "drop") toast(`Saved ${frames} frames as ${saveTake(lines, form)}`);
 }
 
-recorder.onFull = saveRecording;
+recorder.onFull = () => void stopRecording();
+
+async function saveHead() {
+  try {
+    if (mien) saveFile("mien-head.glb", await mien.headGlb(), "model/gltf-binary");
+    toast("Saved your head as mien-head.glb");
+  } catch (error) {
+    toast(error instanceof Error ? error.message : String(error));
+  }
+}
+
+// The 3D head.
+
+/** @param {boolean} wanted */
+async function showAvatar(wanted) {
+  remember({ avatar: wanted });
+  controls.showAvatar(wanted);
+  await splitStage(wanted);
+}
+
+/** @param {boolean} wanted */
+async function splitStage(wanted) {
+  byId("stage").toggleAttribute("data-avatar", wanted);
+  return avatar.want(wanted);
+}
+
+/** Unless told otherwise, the 3D head is there where the machine draws it with ease. */
+async function beginAvatar() {
+  const wanted = settings.avatar ?? drawsFast();
+  const shown = wanted && (await splitStage(true));
+  if (wanted && !shown) await splitStage(false);
+  controls.showAvatar(Boolean(shown));
+}
+
+/** Somebody else may stand there now. */
+function anotherHead() {
+  people += 1;
+  avatar.forget();
+}
 
 async function copyAddress() {
   if (!mien) return;
@@ -272,7 +322,12 @@ async function copyAddress() {
 
 // Twice a second.
 
-const kiosk = isKiosk ? new Kiosk(() => mien?.control({ forget: true })) : null;
+const kiosk = isKiosk
+  ? new Kiosk(() => {
+      mien?.control({ forget: true });
+      anotherHead();
+    })
+  : null;
 
 function tick() {
   const now = mien?.state ?? null;
@@ -290,6 +345,7 @@ function tick() {
   }
   if (!latest && names.length) draw();
   view.hideStale();
+  avatar.look();
   kiosk?.look(now);
 }
 
@@ -319,6 +375,7 @@ prepareSentFrames();
 if (!("RTCRtpScriptTransform" in globalThis)) /** @type {HTMLElement} */ (byId("latency").parentElement).hidden = true;
 applyLooks();
 dials.draw(null);
+beginAvatar();
 if (!isSecureContext) cameraTrouble("page_not_secure");
 else if (isKiosk || (await cameraAllowed())) start();
 else cover.invite(start);

@@ -42,6 +42,7 @@ import { Wire } from "./wire.js";
  * @property {string | null} hint what the person may do now
  * @property {StateMessage | null} detail the server's last word on it: overlay mode, RTP offsets
  * @property {Welcome | null} welcome facts about server and head
+ * @property {import("./protocol").IdentityMessage | null} identity what has been learned of this head
  * @property {number | null} position in the queue; 1 is next
  * @property {number | null} retryS seconds until the next attempt, when waiting
  * @property {Trouble | null} problem
@@ -96,7 +97,7 @@ export class Mien {
   /** @type {number | null} */ #askedRetryS = null;
   /** @type {Trouble | null} */ #fatal = null;
   /** @type {MienState} */ #state = {
-    phase: "waiting", state: null, hint: null, detail: null, welcome: null, position: null, retryS: null, problem: null,
+    phase: "waiting", state: null, hint: null, detail: null, welcome: null, identity: null, position: null, retryS: null, problem: null,
   };
 
   /** @param {ConnectOptions} options */
@@ -126,6 +127,7 @@ export class Mien {
   /** Forget the head and learn it again. */
   learnAgain() {
     this.control({ re_enroll: true });
+    this.#set({ identity: null });
   }
 
   /** Another camera's stream, without a new connection. @param {MediaStream} video */
@@ -142,6 +144,16 @@ export class Mien {
     const path = new Promise((/** @type {(path: string) => void} */ resolve) => this.#ticketWaiters.push(resolve));
     this.#wire.send({ type: "ticket", purpose: "watch" });
     return this.#address(await path, false).href;
+  }
+
+  /** The learned head as GLB, with the 52 blend shapes as morph targets. @returns {Promise<ArrayBuffer>} */
+  async headGlb() {
+    const { identity } = this.#state;
+    if (!identity?.glb) throw new Error("No head has been learned yet.");
+    const { token } = this.#options;
+    const answer = await fetch(this.#address(identity.glb, false), { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    return answer.arrayBuffer();
   }
 
   /** End the session; nothing waits for a return. */
@@ -195,6 +207,9 @@ export class Mien {
       case "answer":
         this.#peer?.accept(message.sdp).catch((error) => this.#problem("bad_sdp", String(error), "Reload the page."));
         break;
+      case "identity":
+        this.#set({ identity: message });
+        break;
       case "error":
         if (message.fatal) this.#fatal = message;
         this.#problem(message.code, message.message, message.hint);
@@ -210,6 +225,7 @@ export class Mien {
   /** @param {Welcome} welcome */
   #welcomed(welcome) {
     this.#resume = welcome.resume;
+    if (!welcome.resumed) this.#set({ identity: null });
     this.#wire?.expectWithin(welcome.silence_s);
     this.#set({ phase: "starting", welcome, position: null, problem: null });
     this.#negotiate();

@@ -48,7 +48,7 @@ export interface Ping {
 /** Ask for a link that opens once without the token. Answered by `ticket`. */
 export interface Ticket {
   type: "ticket";
-  purpose: "head.glb" | "watch";
+  purpose: "head.glb" | "texture.png" | "watch";
 }
 
 /** The session ends now; nothing waits for a return. */
@@ -119,7 +119,7 @@ export interface IdentityMessage {
   type: "identity";
   /** The head's identity code */
   shape: number[];
-  /** Expression at rest */
+  /** ARKit weights of this face at rest; already taken off `params.blendshapes` */
   neutral: number[] | null;
   focal_px: number;
   /** Width, height that focal_px is for */
@@ -128,9 +128,9 @@ export interface IdentityMessage {
   head_sha256: string;
   /** Counts up with each message of a session */
   revision: number;
-  /** Path of this head as GLB, with 52 morph targets */
+  /** Path of this head as GLB, with 52 morph targets, and with its skin once learned */
   glb?: string | null;
-  /** Path of its texture as PNG, where it can be had */
+  /** Path of its skin as PNG; learned from when it is asked for */
   texture?: string | null;
 }
 
@@ -194,7 +194,7 @@ export interface Pong {
 /** A link for one use. */
 export interface TicketIssued {
   type: "ticket";
-  purpose: "head.glb" | "watch";
+  purpose: "head.glb" | "texture.png" | "watch";
   /** Path and query, relative to the page's own address */
   path: string;
   expires_s: number;

@@ -1,4 +1,8 @@
-// Records what the server says, line by line as it came, and hands it over as a file: what `mien watch -o x.jsonl` writes.
+// Records what the server says, and hands it over as a file: line by line as it came, or as arrays for NumPy. Both are
+// what `mien watch -o` writes.
+
+import { trackArrays } from "./track.js";
+import { npz } from "./npz.js";
 
 const LONGEST_MS = 30 * 60_000; // about 80 MB
 const KINDS = new Set(["welcome", "state", "identity", "params"]);
@@ -35,18 +39,29 @@ export class Recorder {
     this.#frames = 0;
   }
 
-  /** Ends the recording and saves it among the downloads. @returns {string} its name */
-  save() {
-    const content = new Blob([(this.#lines ?? []).map(withoutSecrets).join("\n"), "\n"], { type: "application/x-ndjson" });
+  /** Ends the recording. @returns {string[]} its lines */
+  stop() {
+    const lines = (this.#lines ?? []).map(withoutSecrets);
     this.#lines = null;
-    const name = `mien-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl`;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(content);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    return name;
+    return lines;
   }
+}
+
+/** Among the downloads. @param {string[]} lines @param {"jsonl" | "npz"} form @returns {string} its name */
+export function saveTake(lines, form) {
+  const name = `mien-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.${form}`;
+  if (form === "npz") saveFile(name, npz(trackArrays(lines.map((line) => JSON.parse(line)))), "application/zip");
+  else saveFile(name, `${lines.join("\n")}\n`, "application/x-ndjson");
+  return name;
+}
+
+/** @param {string} name @param {BlobPart} content @param {string} type */
+export function saveFile(name, content, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** A recording is for passing on; `welcome` holds what only this browser may know. @param {string} line */

@@ -10,12 +10,13 @@ const RESUME_WITHIN_MS = 2000;
  * @property {string} layout over or side
  * @property {boolean} mirrored
  * @property {string | null} camera device id
+ * @property {boolean | null} avatar whether the 3D head is shown; null: where the machine draws it fast
  * @property {string | null} keep names the learned head that the server keeps, where it keeps any
  */
 
 /** @returns {Settings} */
 export function loadSettings() {
-  const defaults = { overlay: null, layout: "over", mirrored: true, camera: null, keep: null };
+  const defaults = { overlay: null, layout: "over", mirrored: true, camera: null, avatar: null, keep: null };
   try {
     return { ...defaults, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
   } catch {

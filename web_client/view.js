@@ -19,7 +19,7 @@ export class View {
    */
   constructor(onCaptured, onReturned) {
     this.#camera.addEventListener("resize", () => this.#shape());
-    new ResizeObserver(() => this.#shape()).observe(this.#stage);
+    new ResizeObserver(() => this.#shape()).observe(this.#pane);
     this.#overlay.addEventListener("playing", () => this.#show());
     this.#follow(this.#camera, (_, { captureTime }) => captureTime && onCaptured(epoch(captureTime)));
     this.#follow(this.#overlay, (now, { rtpTimestamp }) => {
@@ -67,9 +67,9 @@ export class View {
 
   #shape() {
     const { videoWidth, videoHeight } = this.#camera;
-    if (!videoHeight || !this.#stage.clientHeight) return;
+    if (!videoHeight || !this.#pane.clientHeight) return;
     const aspect = videoWidth / videoHeight;
-    const misfit = this.#stage.clientWidth / this.#stage.clientHeight / aspect;
+    const misfit = this.#pane.clientWidth / this.#pane.clientHeight / aspect;
     this.#stage.style.setProperty("--aspect", aspect.toFixed(4));
     this.#stage.toggleAttribute("data-fill", Math.max(misfit, 1 / misfit) < FILLED);
   }

@@ -1,11 +1,15 @@
 """The page in a real browser against the real server: from the camera to bars, overlay and files."""
 
+import json
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stream.engine import Engine
+from stream.follow import Recording
 from stream.protocol import Params, Welcome, decode_server
 from tests.stream.running import Running, running
 from tests.web.visit import Visit
@@ -72,23 +76,47 @@ def test_learn_again_forgets_the_head(server: Running, visit: Visit) -> None:
     visit.until_status("Tracking")
 
 
-def test_a_recording_holds_what_the_server_said(server: Running, visit: Visit, tmp_path: Path) -> None:
-    visit.open(server.http)
-    visit.until_status("Tracking")
+def record(visit: Visit, form: str, file: Path) -> Path:
     visit.press("Record")
     before = len(visit.of("params"))
     visit.until(lambda: len(visit.of("params")) >= before + 10, "parameters to record")
+    visit.press("Stop")
     with visit.page.expect_download() as download:
-        visit.press("Stop")
-    file = tmp_path / "take.jsonl"
+        visit.press(form)
     download.value.save_as(file)
-    messages = [decode_server(line) for line in file.read_text().splitlines()]
+    return file
+
+
+def test_a_recording_holds_what_the_server_said(server: Running, visit: Visit, tmp_path: Path) -> None:
+    visit.open(server.http)
+    visit.until_status("Tracking")
+    lines = record(visit, "JSON lines", tmp_path / "take.jsonl").read_text().splitlines()
+    messages = [decode_server(line) for line in lines]
     welcome = messages[0]
     assert isinstance(welcome, Welcome)
     assert welcome.resume is None, "the secret of a session must not be in a file to pass on"
     params = [message for message in messages if isinstance(message, Params)]
     assert len(params) >= 5
     assert [m.index for m in params] == sorted({m.index for m in params})
+
+
+def test_a_recording_for_numpy_is_as_mien_watch_writes_it(server: Running, visit: Visit, tmp_path: Path) -> None:
+    visit.open(server.http)
+    visit.until(lambda: followed_frames(visit), "a face's parameters")
+    with np.load(record(visit, "NumPy", tmp_path / "take.npz"), allow_pickle=False) as take:
+        theirs = Recording()
+        revisions = [m for m in visit.of("identity") if np.allclose(m["shape"], take["identity"], atol=1e-6)]
+        frames = [m for m in visit.of("params") if m["index"] in take["frame"]]
+        for message in [*visit.of("welcome")[-1:], *revisions[-1:], *frames]:
+            theirs.take(decode_server(json.dumps(message)))
+        expected = theirs.arrays()
+        assert set(take) == set(expected)
+        for name, array in expected.items():
+            assert take[name].dtype == array.dtype, name
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(take[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+            else:
+                np.testing.assert_array_equal(take[name], array, err_msg=name)
 
 
 def test_closing_the_tab_frees_the_session(server: Running, visit: Visit) -> None:
