@@ -32,6 +32,13 @@ class State(Enum):
     LOST = "LOST"
 
 
+class Hint(Enum):
+    """What the person may do to be learned better; left is their own. The values go over the wire as they are."""
+
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+
+
 @dataclass(frozen=True)
 class Frame:
     """One picture, in host memory."""
@@ -148,3 +155,4 @@ class TrackResult:
     error_iod: float | None  # mean landmark error as a part of the inter-ocular distance
     detect_ms: float
     fit_ms: float
+    hint: Hint | None = None  # while a person is being learned: the view that is lacking

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from av import VideoFrame
 
-from models.types import Identity
+from models.types import Hint, Identity
 from render.modes import OverlayMode
 from stream.engine import Engine
 from stream.logs import event
@@ -82,6 +82,7 @@ class Session:
         self._watchers: set[Outbox] = set()
         self._connection: Connection | None = None
         self._state: StateName = "SEARCHING"
+        self._hint: Hint | None = None
         self._told_state: StateMessage | None = None
         self._told_identity: ServerMessage | None = None
         self._untold_identity: Identity | None = None
@@ -226,7 +227,7 @@ class Session:
 
     def _outputs(self) -> Outputs:
         return Outputs(
-            tracked=lambda arrived, params, size_px: self._on_loop(self._publish, arrived.source, params, size_px),
+            tracked=lambda arrived, *told: self._on_loop(self._publish, arrived.source, *told),
             learned=lambda identity: self._on_loop(self._learned, identity),
             drawn=lambda arrived, overlay: self._on_loop(self._show, arrived.source, overlay),
             failed=lambda what, final: self._on_loop(self._tracking_failed, what, final),
@@ -238,7 +239,7 @@ class Session:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *arguments)
 
-    def _publish(self, source: object, params: Params, size_px: tuple[int, int]) -> None:
+    def _publish(self, source: object, params: Params, size_px: tuple[int, int], hint: Hint | None) -> None:
         if source is not self._connection:  # its RTP times mean nothing any more
             return
         update = Update(params, size_px, len(self._engine.facts.expression_names))
@@ -248,8 +249,8 @@ class Session:
         self._metrics.frames_tracked.inc()
         if params.state != self._state:
             event("state", session=self.id, now=params.state, before=self._state)
-            self._state = params.state
-            self._tell_state()
+        self._state, self._hint = params.state, hint
+        self._tell_state()
 
     def _show(self, source: object, overlay: VideoFrame) -> None:
         if self._connection is not None and source is self._connection:
@@ -316,7 +317,7 @@ class Session:
         connection = self._connection
         return StateMessage(
             state=self._state,
-            hint=None,
+            hint=None if self._hint is None else self._hint.value,
             paused=self._worker.paused,
             overlay=self._worker.overlay,
             connected=connection is not None and connection.connected,

@@ -14,7 +14,7 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from models.types import Frame, Identity, TrackResult
+from models.types import Frame, Hint, Identity, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from stream.engine import Engine, Tracker, keep_to_one_thread
@@ -45,7 +45,7 @@ class Arrived:
 class Outputs:
     """Where results go; all called from the tracking thread."""
 
-    tracked: Callable[[Arrived, Params, tuple[int, int]], None]
+    tracked: Callable[[Arrived, Params, tuple[int, int], Hint | None], None]
     learned: Callable[[Identity], None]
     drawn: Callable[[Arrived, VideoFrame], None]
     failed: Callable[[str, bool], None]  # what went wrong, whether it is the end
@@ -117,7 +117,8 @@ class Worker:
             converted_s = time.perf_counter()
             result = tracker.step(Frame(image, arrived.time_s, arrived.index))
             queue_ms = 1e3 * (taken_s - arrived.arrived_s)
-            self._outputs.tracked(arrived, params_message(result, arrived.rtp_time, queue_ms), result.size_px)
+            params = params_message(result, arrived.rtp_time, queue_ms)
+            self._outputs.tracked(arrived, params, result.size_px, result.hint)
             tracked_s = time.perf_counter()
             self._tell_identity(tracker.identity)
             overlay = self._draw(image, result, arrived.video)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.camera import default_focal_px
-from models.types import Identity, Landmarks
+from models.types import Hint, Identity, Landmarks
 from tracker.fit import PersonFitter
 from tracker.solver import Eliminated, eliminate
 
@@ -33,6 +33,8 @@ class EnrolConfig:
     worst_error_iod: float = 0.025
     # A frame that fits no better is no keyframe.
     damping: float = 1e-3
+    turn: float = 0.14
+    # Sine of the angle that shows a side of the face well enough: about eight degrees.
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class _Keyframe:
     landmarks: Landmarks
     state: Tensor  # [1, D] with identity and lens
     features: NDArray[np.float32]  # 1 apart is about 10 degrees of turning, or a clear change of expression
+    turned: float  # sine of how far to the subject's left
 
 
 class Enrolment:
@@ -72,6 +75,14 @@ class Enrolment:
         state = self._keyframes[0].state
         columns = self._fitter.layout.columns
         return self._fitter.identity(state[0, columns.identity], float(state[0, -1].exp()), self._size_px)
+
+    @property
+    def hint(self) -> Hint | None:
+        """The side of the face that no keyframe shows."""
+        turned = [keyframe.turned for keyframe in self._keyframes]
+        if max(turned) < self._config.turn:
+            return Hint.TURN_LEFT
+        return Hint.TURN_RIGHT if min(turned) > -self._config.turn else None
 
     def settled(self, time_s: float) -> bool:
         age, config = time_s - self._started_s, self._config
@@ -116,7 +127,8 @@ class Enrolment:
         expression = seen.params.expression / self._fitter.head.expression_prior.std
         # Two rotations' matrices differ by sqrt(2) times the angle between them.
         parts = seen.camera.rotation.flatten() / (0.17 * 2**0.5), expression[0] / 3, seen.params.jaw[0] / 0.1
-        return _Keyframe(landmarks, state, torch.cat(parts).numpy())
+        # The head's z, out of the face, along the camera's x: to the right in the picture, the subject's left.
+        return _Keyframe(landmarks, state, torch.cat(parts).numpy(), float(seen.camera.rotation[0, 0, 2]))
 
     def _linearise(self, keyframe: _Keyframe) -> tuple[Eliminated, float]:
         fitter, count = self._fitter, len(self._keyframes)

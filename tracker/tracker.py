@@ -53,7 +53,7 @@ class TrackerConfig:
     # No face that is seen misses by so much: the detector has hallucinated one, or the fit has gone astray.
     cut_iod: float = 0.6
     # A face that jumps so far between two frames is a cut, not a motion (30 % is the fastest promised).
-    new_shape_iod: float = 0.03
+    new_shape_iod: float = 0.02
     # Turning bends the figure of a face's firm points by a third of this from frame to frame; another face by more.
     stale_s: float = 0.5
     # Older than this, the last pose is no place to begin from.
@@ -265,6 +265,7 @@ class HeadTracker:
             error_iod=self._error_iod(fit, landmarks),
             detect_ms=0.0,
             fit_ms=0.0,
+            hint=None if self._enrolment is None else self._enrolment.hint,
         )
 
     # Learning.

@@ -19,6 +19,9 @@ def test_parameters_and_overlay_come_back_in_step_with_the_frames(server: Runnin
             await guest.until(lambda: len(joined(guest)) >= 30 and guest.of("params")[-1]["state"] == "TRACKING")
             check_params(guest, welcome)
             check_frames(guest)
+            hints = {message["state"]: message["hint"] for message in guest.of("state")}
+            assert hints["ENROLLING"] in ("turn_left", "turn_right")  # this face only ever looks ahead
+            assert hints["TRACKING"] is None
 
     asyncio.run(visit())
 

@@ -21,8 +21,9 @@ def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
         drawn.set()
 
     outputs = Outputs(
-        tracked=lambda arrived, params, size_px: told.append(("tracked", params.index)),
+        tracked=lambda arrived, params, size_px, hint: told.append(("tracked", params.index)),
         learned=lambda identity: None,
+        textured=lambda texture: None,
         drawn=draw,
         failed=lambda what, final: told.append((what, -1)),
         ended=ended.set,

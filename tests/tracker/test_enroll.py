@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.builtin import load_builtin
-from models.types import Landmarks
+from models.types import Hint, Landmarks
 from tests.tracker.actor import Actor, Pose
 from tracker.enroll import EnrolConfig, Enrolment
 from tracker.fit import PersonFitter
@@ -102,3 +102,15 @@ def test_a_frame_that_fits_badly_teaches_nothing(fitter: PersonFitter) -> None:
         clean.advance(frames[0], clean.state, FITS)
         disturbed.advance(landmarks, live_state(fitter, landmarks, disturbed), 0.05)
     torch.testing.assert_close(disturbed.identity.shape, clean.identity.shape)
+
+
+def test_it_asks_for_the_side_that_it_has_not_seen(fitter: PersonFitter) -> None:
+    actor = Actor(8)
+    enrolment = Enrolment(fitter, actor.seen(Pose()), 0.0)
+    hints = [enrolment.hint]
+    for yaw in (15.0, -15.0):
+        for _ in range(3):
+            landmarks = actor.seen(Pose(yaw=yaw))
+            enrolment.advance(landmarks, live_state(fitter, landmarks, enrolment), FITS)
+        hints.append(enrolment.hint)
+    assert hints == [Hint.TURN_LEFT, Hint.TURN_RIGHT, None]
