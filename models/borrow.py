@@ -42,11 +42,15 @@ class Surface:
     sha256: str
 
 
-def borrow_head(transfer: Transfer, surface: Surface) -> Head:
-    """transfer: the mesh in metres, in the head frame; the built-in it was fitted to gives everything that moves."""
+def borrow_head(transfer: Transfer, surface: Surface, other_people: bool = True) -> Head:
+    """transfer: the mesh in metres, in the head frame; the built-in it was fitted to gives everything that moves.
+
+    Without `other_people` it has no identity modes, which take a third of the time: the head is of this person alone.
+    """
     builtin = transfer.fit.template.head
     expression = transfer.carry(builtin.expression_basis.numpy())
-    weights, identity = transfer.carry_weights(), _carry_identity(transfer)
+    weights = transfer.carry_weights()
+    identity = _carry_identity(transfer) if other_people else np.zeros((*transfer.vertices.shape, 0))
     head = Head(
         name=surface.name,
         licence=surface.licence,

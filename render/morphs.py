@@ -81,7 +81,7 @@ def _with_borrowed_shapes(head: Head, code: Tensor) -> Head:
     surface = Surface(head.uvs.numpy(), head.uv_triangles.numpy(), head.name, head.licence, head.sha256)
     try:
         fit = fit_builtin(mesh, head.triangles.numpy(), landmarks)
-        return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface)
+        return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface, other_people=False)
     except (MienError, np.linalg.LinAlgError, RuntimeError) as error:
         raise MienError(
             f"this person's '{head.name}' looks too little like a head to lend it the 52 shapes ({error}); "
