@@ -188,7 +188,7 @@ class HeadTracker:
         if self._is_stale(time_s) or self._is_cut(landmarks):
             before = None
         if self._check is not None and (before is None or self._is_new_shape(landmarks)):
-            self._check.break_at(time_s)
+            self._check.break_at(time_s, gone=before is None)
         attempts = (None,) if before is None else (before, None)
         for last in attempts:
             start = self._cold_start(landmarks) if last is None else last.state

@@ -27,7 +27,8 @@ RIGHT_LIDS, LEFT_LIDS = EYELIDS[:16], EYELIDS[16:]
 UNSEEN = 1e-6  # the weight of a hidden landmark: nothing, but no division by it fails
 BLANK_FRAMES = 15  # of a made loss
 QUICK_FRAMES = 150
-SPLICE_FRAMES = 120  # of either person
+SPLICE_FRAMES = 120  # of either person at most,
+SPLICE_LEAST = 75  # and at least
 NOTICED_S = 2.0
 
 
@@ -216,7 +217,7 @@ def change_noticed(head: Head, first: Detected, second: Detected) -> bool:
 def _whole(clip: Detected) -> list[Landmarks] | None:
     """The clip's first frames with a face."""
     seen = [landmarks for landmarks in clip.landmarks if landmarks is not None]
-    return seen[:SPLICE_FRAMES] if len(seen) >= SPLICE_FRAMES else None
+    return seen[:SPLICE_FRAMES] if len(seen) >= SPLICE_LEAST else None
 
 
 def _resized(seen: Landmarks, size_px: tuple[int, int]) -> Landmarks:
