@@ -28,7 +28,7 @@ class Watched:
 
     def shows(self, actor: Actor, checks: int) -> bool:
         """Does the check say that this is somebody else?"""
-        return any([self._shows(actor, index) for index in range(checks)])
+        return sum(self._shows(actor, index) for index in range(checks)) > 0
 
     def _shows(self, actor: Actor, index: int) -> bool:
         self.time_s += CHECK_S
