@@ -16,8 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from models.types import MienError
-from render.gltf import export_glb
+from stream.downloads import denied, download_routes
 from stream.guard import Guard
 from stream.hub import Hub
 from stream.metrics import CONTENT_TYPE, Metrics
@@ -83,30 +82,12 @@ def build_app(service: Service) -> Guard:
     async def watch(socket: WebSocket) -> None:
         await serve_watcher(service, socket)
 
-    exporting = asyncio.Lock()  # one at a time: it is heavy, and the sessions' frames go first
-
-    async def head_glb(request: Request) -> Response:
-        name, ticket = request.path_params["session"], request.query_params.get("ticket")
-        may = service.gate.token_right(request.headers)
-        if not may and not (ticket and service.gate.tickets.use(ticket, "head.glb", name)):
-            return denied()
-        found = service.hub.find(name) if service.hub else None
-        if service.hub is None or found is None or found.identity is None:
-            return PlainTextResponse("expected a running session that has seen a face, got none of that id\n", 404)
-        try:
-            async with exporting:
-                content = await asyncio.to_thread(export_glb, service.hub.engine.head.to("cpu"), found.identity)
-        except MienError as error:  # what was learned so far is no head that another one's shapes could be laid on
-            return PlainTextResponse(f"{error}\n", 409)
-        headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="head.glb"'}
-        return Response(content, media_type="model/gltf-binary", headers=headers)
-
     routes: list[BaseRoute] = [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         Route("/config", config),
-        Route("/sessions/{session}/head.glb", head_glb),
+        *download_routes(service),
         WebSocketRoute("/session", session),
         WebSocketRoute("/watch/{session}", watch),
         *page_routes(service.settings.page),
@@ -123,14 +104,6 @@ def page_routes(folder: Path) -> list[BaseRoute]:
         return PlainTextResponse("This server runs without its page; programs use /session and /watch.\n")
 
     return [Route("/", missing)]
-
-
-def denied() -> Response:
-    return PlainTextResponse(
-        "expected the server's token (Authorization: Bearer ...), got none or another one\n",
-        401,
-        {"WWW-Authenticate": "Bearer"},
-    )
 
 
 def _lifespan(service: Service):  # type: ignore[no-untyped-def]

@@ -14,9 +14,11 @@ from models.types import Frame, Identity, Landmarks, TrackResult
 from render.modes import OVERLAY_MODES
 from render.overlay import OverlayRenderer
 from render.overlay_surface import Surface
+from render.texture import Texture
 from stream.logs import event
 from stream.protocol import HeadFacts
 from stream.results import head_facts
+from tracker.photometric.skin import SkinLearner
 
 _BLACK = np.zeros((480, 640, 3), np.uint8)
 WARM_UP_FRAMES = 45  # enough to go through enrolment once
@@ -66,14 +68,18 @@ class Engine:
         for index in range(1, WARM_UP_FRAMES):
             result = tracker.follow(template_landmarks(self.head, 0.02 * index), Frame(_BLACK, index / 30, index))
         renderer = self.new_renderer()
+        skin = Texture(np.zeros((8, 8, 3), np.uint8), np.zeros((9, 3), np.float32))
         for mode in OVERLAY_MODES:
-            renderer.draw(_BLACK, result, tracker.identity, mode)
+            renderer.draw(_BLACK, result, tracker.identity, mode, texture=skin)
         tracker.close()
         self._fill()
 
     def new_renderer(self) -> OverlayRenderer:
         """One for each thread that draws."""
         return OverlayRenderer(self.head, self._surface)
+
+    def new_skin_learner(self) -> SkinLearner:
+        return SkinLearner(self.head, background=True)
 
     def new_tracker(self, identity: Identity | None = None) -> Tracker:
         """The spare one if it will do, else a new one, which takes a moment."""

@@ -49,7 +49,7 @@ def wxyz(matrix: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return np.array((w, x, y, z))
 
 
-def identity_message(identity: Identity, revision: int, glb: str) -> IdentityMessage:
+def identity_message(identity: Identity, revision: int, path: str) -> IdentityMessage:
     return IdentityMessage(
         shape=numbers(identity.shape),
         neutral=None if identity.neutral is None else numbers(identity.neutral),
@@ -58,7 +58,8 @@ def identity_message(identity: Identity, revision: int, glb: str) -> IdentityMes
         head=identity.head,
         head_sha256=identity.head_sha256,
         revision=revision,
-        glb=glb,
+        glb=f"{path}/head.glb",
+        texture=f"{path}/texture.png",
     )
 
 

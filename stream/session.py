@@ -17,6 +17,7 @@ from av import VideoFrame
 
 from models.types import Hint, Identity
 from render.modes import OverlayMode
+from render.texture import Texture
 from stream.engine import Engine
 from stream.logs import event
 from stream.media import Connection, MediaSettings, NoVideoCodec
@@ -87,6 +88,7 @@ class Session:
         self._told_identity: ServerMessage | None = None
         self._untold_identity: Identity | None = None
         self.identity: Identity | None = None  # the newest
+        self.texture: Texture | None = None  # likewise, where the skin is learned
         self._identity_revision, self._identity_told_s = 0, 0.0
         self._clock = MediaClock()
         self._rates = {"received": Rate(), "tracked": Rate(), "returned": Rate()}
@@ -179,11 +181,15 @@ class Session:
         if message.overlay is not None:
             self._worker.overlay = message.overlay
         if message.re_enroll or message.forget:
-            self._untold_identity = self._told_identity = self.identity = None
+            self._untold_identity = self._told_identity = self.identity = self.texture = None
             self._worker.re_enroll()
         if message.paused is not None:  # last: the first frame after a pause must know of the rest
             self._worker.paused = message.paused
         self._tell_state()
+
+    def want_texture(self) -> None:
+        """Learn the skin from now on; `texture` has it after some seconds."""
+        self._worker.texture = True
 
     def watch(self, watcher: Outbox) -> None:
         """Begin to listen; the socket sends `welcome` first."""
@@ -229,6 +235,7 @@ class Session:
         return Outputs(
             tracked=lambda arrived, *told: self._on_loop(self._publish, arrived.source, *told),
             learned=lambda identity: self._on_loop(self._learned, identity),
+            textured=lambda texture: self._on_loop(self._textured, texture),
             drawn=lambda arrived, overlay: self._on_loop(self._show, arrived.source, overlay),
             failed=lambda what, final: self._on_loop(self._tracking_failed, what, final),
             ended=lambda: self._on_loop(self._worker_ended),
@@ -266,13 +273,18 @@ class Session:
         if time.monotonic() - self._identity_told_s >= self._limits.identity_every_s:
             self._tell_identity()
 
+    def _textured(self, texture: Texture) -> None:
+        if self.identity is not None:  # else it is of somebody who was forgotten meanwhile
+            self.texture = texture
+            self._untold_identity = self.identity  # its GLB has become another one
+
     def _tell_identity(self) -> None:
         identity, self._untold_identity = self._untold_identity, None
         if identity is None:
             return
         self._identity_told_s = time.monotonic()
         self._identity_revision += 1
-        self._told_identity = identity_message(identity, self._identity_revision, f"/sessions/{self.id}/head.glb")
+        self._told_identity = identity_message(identity, self._identity_revision, f"/sessions/{self.id}")
         self._tell(self._told_identity)
         if self._state == "TRACKING":
             self.on_identity(identity)

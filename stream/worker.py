@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.types import Frame, Hint, Identity, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from render.texture import Texture
 from stream.engine import Engine, Tracker, keep_to_one_thread
 from stream.latest import Latest
 from stream.logs import event
@@ -24,6 +25,7 @@ from stream.pictures import rgb_from_video, video_from_rgb
 from stream.protocol import Params
 from stream.results import params_message
 from stream.timing import StageTimes
+from tracker.photometric.skin import SkinLearner
 
 RESTARTS = 3  # in a row: a tracker that fails at once every time is given up
 WELL_AFTER_FRAMES = 300  # frames after which an earlier failure no longer counts
@@ -47,24 +49,28 @@ class Outputs:
 
     tracked: Callable[[Arrived, Params, tuple[int, int], Hint | None], None]
     learned: Callable[[Identity], None]
+    textured: Callable[[Texture], None]
     drawn: Callable[[Arrived, VideoFrame], None]
     failed: Callable[[str, bool], None]  # what went wrong, whether it is the end
     ended: Callable[[], None]
 
 
 class Worker:
-    """The thread with its tracker. Wishes (`overlay`, `paused`) are plain attributes, read once a frame."""
+    """The thread with its tracker. Wishes (`overlay`, `paused`, `texture`) are plain attributes, read once a frame."""
 
     def __init__(self, engine: Engine, session: str, outputs: Outputs, times: StageTimes) -> None:
         self.inbox: Latest[Arrived] = Latest()
         self.overlay: OverlayMode = "off"
         self.paused = False
+        self.texture = False  # learn the skin whatever is drawn; the overlay `textured` has it learned anyway
         self.tracked = 0
         self.busy_since_s: float | None = None  # by time.monotonic, while a frame is being tracked
         self._engine, self._session, self._outputs, self._times = engine, session, outputs, times
         self._identity: Identity | None = None  # the last one told
         self._given: Identity | None = None  # of a returning person
         self._renderer: OverlayRenderer | None = None
+        self._skin: SkinLearner | None = None
+        self._texture: Texture | None = None  # the last one told
         self._re_enroll = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"track-{session[:8]}", daemon=True)
 
@@ -102,7 +108,10 @@ class Worker:
 
     def _track_with_one_tracker(self) -> None:
         with contextlib.closing(self._engine.new_tracker(self._given)) as tracker:
-            self._track(tracker)
+            try:
+                self._track(tracker)
+            finally:
+                self._forget_skin()
 
     def _track(self, tracker: Tracker) -> None:
         while (arrived := self.inbox.take()) is not None:
@@ -111,16 +120,19 @@ class Worker:
             if self._re_enroll.is_set():
                 self._re_enroll.clear()
                 tracker.re_enroll()
+                self._forget_skin()
             self.busy_since_s = time.monotonic()
             taken_s = time.perf_counter()
             image = rgb_from_video(arrived.video)
             converted_s = time.perf_counter()
-            result = tracker.step(Frame(image, arrived.time_s, arrived.index))
+            frame = Frame(image, arrived.time_s, arrived.index)
+            result = tracker.step(frame)
             queue_ms = 1e3 * (taken_s - arrived.arrived_s)
             params = params_message(result, arrived.rtp_time, queue_ms)
             self._outputs.tracked(arrived, params, result.size_px, result.hint)
             tracked_s = time.perf_counter()
             self._tell_identity(tracker.identity)
+            self._learn_skin(frame, result, tracker.identity)
             overlay = self._draw(image, result, arrived.video)
             if overlay is not None:
                 self._outputs.drawn(arrived, overlay)
@@ -136,7 +148,24 @@ class Worker:
             return None
         if self._renderer is None:
             self._renderer = self._engine.new_renderer()
-        return video_from_rgb(self._renderer.draw(image, result, self._identity, mode, legend=False), timing)
+        picture = self._renderer.draw(image, result, self._identity, mode, legend=False, texture=self._texture)
+        return video_from_rgb(picture, timing)
+
+    def _learn_skin(self, frame: Frame, result: TrackResult, identity: Identity | None) -> None:
+        """Made on a thread of its own, which lets this one go first."""
+        if not self.texture and self.overlay != "textured":
+            return
+        if self._skin is None:
+            self._skin = self._engine.new_skin_learner()
+        self._skin.observe(frame, result, identity)
+        if self._skin.texture is not None and self._skin.texture is not self._texture:
+            self._texture = self._skin.texture
+            self._outputs.textured(self._texture)
+
+    def _forget_skin(self) -> None:
+        skin, self._skin, self._texture = self._skin, None, None
+        if skin is not None:
+            skin.close()
 
     def _tell_identity(self, identity: Identity | None) -> None:
         if identity is not None and identity is not self._identity:

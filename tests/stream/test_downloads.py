@@ -1,14 +1,18 @@
 """The learned head as a file, for those who may have it."""
 
 import asyncio
+import io
 import json
 import struct
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from models.types import Identity
 from stream.engine import Engine
-from tests.stream.running import running
+from tests.stream.running import Running, running, soon
 from tests.stream.test_sessions import fetch
 from tests.stream.visitor import visitor
 
@@ -53,9 +57,36 @@ def test_a_head_that_cannot_be_exported_is_told(engine: Engine) -> None:
         asyncio.run(visit())
 
 
-def check_glb(content: bytes) -> None:
+def test_the_skin_can_be_downloaded_and_is_worn_by_the_head(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            session = (await guest.hello(overlay="off"))["session"]
+            path = f"/sessions/{session}/texture.png"
+            assert (await asyncio.to_thread(fetch, server, path))[0] == 404
+            await guest.show_face()
+            identity = await guest.hear("identity")
+            assert identity["texture"] == path
+            status = 503
+            while status == 503:  # asked again, as the answer says
+                status, content, headers = await asyncio.to_thread(fetch, server, path)
+            assert status == 200, content
+            assert headers["content-type"] == "image/png"
+            with Image.open(io.BytesIO(content)) as picture:
+                assert picture.size[0] >= 512
+                assert np.ptp(np.asarray(picture)) > 100
+            _, glb, _ = await asyncio.to_thread(fetch, server, identity["glb"])
+            assert check_glb(glb)["images"][0]["mimeType"] == "image/png"
+            await guest.say(type="control", re_enroll=True)
+            await soon(lambda: server.hub.find(session).texture is None)  # type: ignore[union-attr]
+            await guest.say(type="bye")
+
+    asyncio.run(visit())
+
+
+def check_glb(content: bytes) -> dict[str, Any]:
     magic, version, length = struct.unpack_from("<4sII", content)
     assert (magic, version, length) == (b"glTF", 2, len(content))
     (size,) = struct.unpack_from("<I", content, 12)
     document = json.loads(content[20 : 20 + size])
     assert len(document["meshes"][0]["primitives"][0]["targets"]) == 52
+    return document  # type: ignore[no-any-return]

@@ -92,7 +92,7 @@ def both_forms(guest: Visitor, watcher: Visitor) -> list[tuple[Message, Params]]
 def test_overlay_and_pause_follow_control(server: Running) -> None:
     async def visit() -> None:
         async with visitor(server.url) as guest:
-            await guest.hello(overlay="off")
+            welcome = await guest.hello(overlay="off")
             await guest.show_face()
             await guest.until(lambda: len(guest.of("params")) >= 10)
             assert not guest.overlays
@@ -100,7 +100,8 @@ def test_overlay_and_pause_follow_control(server: Running) -> None:
             await guest.until(lambda: len(guest.overlays) >= 3)
             await guest.say(type="control", paused=True)
             await guest.until(lambda: guest.of("state")[-1]["paused"])
-            (session,) = server.hub.sessions.values()
+            session = server.hub.find(welcome["session"])
+            assert session is not None
             await soon(lambda: session._worker.busy_since_s is None)  # the frame in hand is finished
             tracked, received = session._worker.tracked, session._frames
             await soon(lambda: session._frames >= received + 15)

@@ -46,7 +46,7 @@ BAD = [
     ('{"type": "offer"}', "'offer' message: Object missing required field `sdp`"),
     ('{"type": "offer", "sdp": 3}', "'offer' message: Expected `str`, got `int` - at `$.sdp`"),
     ('{"type": "hello", "token": "x"}', "'hello' message: Object contains unknown field `token`"),
-    ('{"type": "control", "overlay": "mush"}', "expected mesh, wireframe, landmarks, side_by_side, off"),
+    ('{"type": "control", "overlay": "mush"}', "expected mesh, wireframe, textured, landmarks, side_by_side, off"),
     ('{"type": "ping", "id": -1}', "'ping' message: Expected `int` >= 0"),
     ('{"type": "hello", "resume": "a b"}', "'hello' message: Expected `str` matching regex"),
     ("[" * 100_000, "expected a JSON object, got [["),
