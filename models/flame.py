@@ -24,7 +24,7 @@ from models.flame_companions import (
     read_uvs,
 )
 from models.flame_files import EXPRESSIONS, IDENTITY, VERTICES, FlameArrays, read_flame_arrays
-from models.head import Head
+from models.head import Head, float_tensor
 from models.known_landmarks import KnownLandmarks, Spot, at_vertex, known_landmarks, whole_embedding
 from models.types import Prior
 
@@ -53,7 +53,7 @@ def read_flame(path: Path, progress: Callable[[int, int], None] | None = None) -
     eyelids = read_eyelids(path, arrays.template)
     shapes = np.concatenate((arrays.shapes, *(lid[:, :, None] for lid in eyelids.values())), 2)
     uvs, uv_triangles = read_uvs(path, arrays.triangles) or cylinder_uvs(arrays.template, _int64(arrays.triangles))
-    template, triangles = _floats(arrays.template), torch.from_numpy(_int64(arrays.triangles))
+    template, triangles = float_tensor(arrays.template), torch.from_numpy(_int64(arrays.triangles))
     embedding = whole_embedding(template, triangles, known_flame_landmarks(path, arrays))
     tell(10, 10)
     return Head(
@@ -61,14 +61,14 @@ def read_flame(path: Path, progress: Callable[[int, int], None] | None = None) -
         licence=licence_of(arrays.version),
         sha256=arrays.sha256,
         template=template,
-        identity_basis=_floats(shapes[:, :, :IDENTITY]),
-        expression_basis=_floats(shapes[:, :, IDENTITY:]),
+        identity_basis=float_tensor(shapes[:, :, :IDENTITY]),
+        expression_basis=float_tensor(shapes[:, :, IDENTITY:]),
         expression_names=(*(f"expression{k:03d}" for k in range(EXPRESSIONS)), *eyelids),
-        joint_regressor=_floats(arrays.joint_regressor),
-        skinning_weights=_floats(arrays.weights),
-        pose_basis=_floats(arrays.pose),
+        joint_regressor=float_tensor(arrays.joint_regressor),
+        skinning_weights=float_tensor(arrays.weights),
+        pose_basis=float_tensor(arrays.pose),
         triangles=triangles,
-        uvs=_floats(uvs),
+        uvs=float_tensor(uvs),
         uv_triangles=torch.from_numpy(_int64(uv_triangles)),
         embedding=embedding,
         expression_prior=_expression_prior(len(eyelids)),
@@ -136,10 +136,6 @@ def _colours(template: Array) -> Tensor:
         painted[ids[from_centre[ids] <= 1.05 * radius]] = torch.tensor(colours.IRIS)
         painted[ids[from_centre[ids] <= 0.4 * radius]] = torch.tensor(colours.PUPIL)
     return painted
-
-
-def _floats(array: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _int64(array: Array) -> Array:

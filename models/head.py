@@ -7,7 +7,9 @@ identity code + HeadParams -> mesh          `shape_head(head, identity)`, then `
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.skinning import blend, joint_rotations, joint_transforms, pose_feature, skin
@@ -110,3 +112,8 @@ def pose_head(shaped: ShapedHead, params: HeadParams) -> Mesh:
 def embed(embedding: Embedding, vertices: Tensor) -> Tensor:
     """The landmarks on a mesh: [..., V, 3] -> [..., L, 3]."""
     return (vertices[..., embedding.vertices, :] * embedding.weights[..., None]).sum(-2)
+
+
+def float_tensor(array: NDArray[np.generic]) -> Tensor:
+    """As a head holds it: single precision, packed."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

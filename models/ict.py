@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models import colours
 from models.arkit_names import EXPRESSION_SHAPES
-from models.head import Head
+from models.head import Head, float_tensor
 from models.ict_eyes import IRIS_M, away_from_axis, known_ict_landmarks
 from models.ict_files import IctFiles, Progress, read_ict_files
 from models.ict_parts import PARTS, SHELLS, VERTICES
@@ -34,7 +34,7 @@ def read_ict(folder: Path, progress: Progress | None = None) -> Head:
     files = read_ict_files(folder, lambda done, total: tell(done, 2 * total))  # finding landmarks takes as long
     rig = rig_ict(files.neutral, files.expressions)
     names = tuple(name for name in EXPRESSION_SHAPES if name in files.expressions)
-    template, triangles = _floats(files.neutral), torch.from_numpy(files.triangles)
+    template, triangles = float_tensor(files.neutral), torch.from_numpy(files.triangles)
     embedding = whole_embedding(template, triangles, known_ict_landmarks(files.neutral, files.triangles))
     tell(1, 1)
     return Head(
@@ -42,14 +42,14 @@ def read_ict(folder: Path, progress: Progress | None = None) -> Head:
         licence=LICENCE,
         sha256=files.sha256,
         template=template,
-        identity_basis=_floats(files.identity),
-        expression_basis=_floats(_expression_basis(files, rig, names)),
+        identity_basis=float_tensor(files.identity),
+        expression_basis=float_tensor(_expression_basis(files, rig, names)),
         expression_names=names,
-        joint_regressor=_floats(rig.regressor),
-        skinning_weights=_floats(rig.weights),
-        pose_basis=_floats(rig.pose),
+        joint_regressor=float_tensor(rig.regressor),
+        skinning_weights=float_tensor(rig.weights),
+        pose_basis=float_tensor(rig.pose),
         triangles=triangles,
-        uvs=_floats(files.uvs),
+        uvs=float_tensor(files.uvs),
         uv_triangles=torch.from_numpy(files.uv_triangles),
         embedding=embedding,
         expression_prior=_prior([0.2] * len(names), [-0.15] * len(names), [1.15] * len(names)),
@@ -100,7 +100,3 @@ def _colours(neutral: Array) -> Tensor:
 
 def _prior(std: object, low: object, high: object) -> Prior:
     return Prior(*(torch.tensor(values, dtype=torch.float32) for values in (std, low, high)))
-
-
-def _floats(array: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

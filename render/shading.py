@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.camera import FACING, clip_points
+from models.embedding.mesh import vertex_normals
 from models.types import Camera
 from render.rasterizer import rasterize
 
@@ -44,21 +45,6 @@ class View:
             focal_px=torch.tensor(height * self.distance_m / self.height_m, dtype=torch.float64),
             principal_px=torch.tensor((width / 2, height / 2), dtype=torch.float64),
         )
-
-
-def vertex_normals(vertices: Array, triangles: NDArray[np.int64]) -> Array:
-    """Unit normals, triangles weighted by area: [V, 3]."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    face_normals = np.cross(b - a, c - a)
-    total = np.stack(
-        [
-            np.bincount(triangles.ravel(), np.repeat(face_normals[:, axis], 3), minlength=len(vertices))
-            for axis in range(3)
-        ],
-        1,
-    )
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.asarray(total / np.maximum(length, 1e-30))
 
 
 def draw_mesh(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from models.embedding.mesh import vertex_normals
 from models.head import Head, ShapedHead, embed
 from render.cpu import rasterize
 from render.studio import landmark_lines as lines
@@ -224,7 +225,7 @@ def _paint_eye(canvas: _Canvas, albedo: Floats, eye: Mask, iris: tuple[int, tupl
 
 def sky_seen(rest: Floats, triangles: NDArray[np.int64]) -> Floats:
     """[N] how much of the sky each vertex sees, cosine-weighted, 0 to 1: from pictures of the mesh from all sides."""
-    normals = _normals(rest, triangles)
+    normals = vertex_normals(rest, triangles)
     middle = (rest.max(0) + rest.min(0)) / 2
     reach = float(np.linalg.norm(rest - middle, axis=1).max()) * 1.01
     seen, possible = np.zeros(len(rest)), np.full(len(rest), 1e-9)
@@ -248,9 +249,3 @@ def _visible(points: Floats, triangles: NDArray[np.int64], towards: Floats) -> M
     column = np.clip(((x + 1) / 2 * VIEW_PX).astype(int), 0, VIEW_PX - 1)
     row = np.clip(((1 - y) / 2 * VIEW_PX).astype(int), 0, VIEW_PX - 1)
     return np.asarray(depth <= picture[row, column, 2] + 0.015)
-
-
-def _normals(rest: Floats, triangles: NDArray[np.int64]) -> Floats:
-    from render.shading import vertex_normals
-
-    return vertex_normals(rest, triangles)

@@ -6,9 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.camera import clip_points
+from models.embedding.mesh import vertex_normals
 from models.types import Camera
 from render.cpu import rasterize
-from render.shading import vertex_normals
 from render.studio.fine_surface import FineSurface
 from render.studio.paint import Painted
 from render.studio.stage import Stage, background

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.builtin import load_builtin
+from models.embedding.mesh import vertex_normals
 from models.head import Head, embed
 from models.ict import read_ict
-from render.shading import vertex_normals
 from render.studio import Motion, Shot, film, random_person, random_stage
 from render.studio.portrait import Portrait
 from render.studio.portrait.kernels import draw_strands, shadow_at

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.camera import FACING, clip_from_camera
+from models.embedding.mesh import vertex_normals
 from models.head import Head, embed, shape_head
 from models.types import Camera
 from render.cpu import rasterize
-from render.shading import vertex_normals
 from render.studio.paint import sky_seen, smoothstep
 from render.studio.people import Person
 from render.studio.portrait.body import cloth_shade, shoulders

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from render.shading import vertex_normals
+from models.embedding.mesh import vertex_normals
 from render.studio import landmark_lines as lines
 from render.studio.paint import smoothstep
 from render.studio.people import Person

@@ -20,15 +20,12 @@ USUAL_EYES_M = 0.089  # between the outer eye corners of the head the millimetre
 # Landmark numbers, all on the subject's left or the midline, from the nose outwards.
 UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
-BROW_UPPER = (336, 296, 334, 293, 300)
-BROW_LOWER = (285, 295, 282, 283, 276)
 UPPER_LIP_OUTER = (0, 267, 269, 270, 409, 291)
 UPPER_LIP_INNER = (13, 312, 311, 310, 415, 308)
 LOWER_LIP_OUTER = (17, 314, 405, 321, 375, 291)
 LOWER_LIP_INNER = (14, 317, 402, 318, 324, 308)
 UPPER_LIP = (0, 267, 269, 270, 409, 11, 302, 303, 304, 408, 12, 268, 271, 272, 407, 13, 312, 311, 310, 415)
 LOWER_LIP = (17, 314, 405, 321, 375, 16, 315, 404, 320, 307, 15, 316, 403, 319, 325, 14, 317, 402, 318, 324)
-MOUTH_CORNERS = (291, 306, 292, 308)
 
 
 def smoothstep(t: Floats) -> Floats:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from models.embedding.mesh import vertex_normals
 from models.types import LANDMARK_COUNT
-from render.shading import vertex_normals
 from tracker.jobs.builtin_head.colours import paint
 from tracker.jobs.builtin_head.ears import add_ears
 from tracker.jobs.builtin_head.eyes import Eyeball, add_eyeball, add_socket, eye_centre

@@ -10,7 +10,6 @@ from tracker.jobs.builtin_head.lips import seam_at_rest
 from tracker.jobs.builtin_head.muscles import Pull, gather, pull, push, slide
 from tracker.jobs.builtin_head.surface import Floats
 
-UNDER_EYE = (346, 347, 348, 349)
 CHEEKBONE = (280, 330, 329)
 APPLE = (425, 280, 411)
 BUCCAL = (427, 411, 434, 416)  # the cheek between the mouth, the cheekbone and the jaw

@@ -62,10 +62,6 @@ class _Neighbourhood:
             here = steps.get(here)
         return ring, here == start
 
-    def on_border(self, vertex: int) -> bool:
-        steps = self.following[vertex]
-        return set(steps) != set(steps.values())
-
     def stencil(self, a: int, b: int) -> Stencil:
         if b not in self.following[a] or a not in self.following[b]:
             return self._border_stencil(a, b)
