@@ -6,7 +6,8 @@
                                                           or speaking(300, seed, "Any words."), see speech.py
     for shot in film(head, person, stage, motion): ...     pictures, each with its truth
 
-`portrait` draws the same clips with more care, for people to look at. The same seeds give the same pictures. Any `Head` can play; shapes that it lacks stay still.
+The same seeds give the same pictures. Any `Head` can play; shapes that it lacks stay still. `portrait` draws the same
+clips with more care, for people to look at.
 """
 
 from render.studio.film import Shot, film

@@ -11,7 +11,7 @@ from models.head import Head
 from models.library import load_head
 from models.types import Frame, MienError, TrackResult
 from render.overlay import OverlayRenderer
-from render.studio import Shot, film, random_person, random_stage
+from render.studio import Shot, Stage, film, random_person, random_stage
 from render.studio.film import FPS
 from render.studio.portrait import Portrait
 from render.studio.speech import speaking
@@ -76,7 +76,12 @@ def perform(video: Path, head: Head, clip: Iterable[Shot], frames: int, tell: Ca
 
 
 def play(head: Head, seed: int, frames: int) -> Iterator[Shot]:
-    person, stage = random_person(head, seed), random_stage(seed, face_px=FACE_PX)
-    stage = replace(stage, position_m=(*stage.position_m[:1], LOWER_M, stage.position_m[2]))
+    person, stage = random_person(head, seed), stage_of(seed)
     motion = speaking(frames, seed, turn_degrees=TURN_DEGREES)
     return film(head, person, stage, motion, maker=Portrait(head, person, stage))
+
+
+def stage_of(seed: int) -> Stage:
+    stage = random_stage(seed, face_px=FACE_PX)
+    x, _, z = stage.position_m
+    return replace(stage, position_m=(x, LOWER_M, z))
