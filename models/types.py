@@ -156,3 +156,9 @@ class TrackResult:
     detect_ms: float
     fit_ms: float
     hint: Hint | None = None  # while a person is being learned: the view that is lacking
+    seen_camera: Camera | None = None  # what lays the mesh on the picture, where `camera` is corrected beyond it
+
+    @property
+    def picture_camera(self) -> Camera | None:
+        """The camera to draw with over the picture, or to read pixels by."""
+        return self.camera if self.seen_camera is None else self.seen_camera

@@ -106,8 +106,8 @@ class OverlayRenderer:
     def _start_of_half(self, result: TrackResult, width: int, half: int) -> int:
         """Where a window of half the picture's width begins that has the head in its middle."""
         middle = width / 2
-        if result.camera is not None:
-            found = float(project(result.camera, self._middle.to(result.camera.rotation))[0, 0])
+        if result.picture_camera is not None:
+            found = float(project(result.picture_camera, self._middle.to(result.picture_camera.rotation))[0, 0])
             middle = found if math.isfinite(found) else middle
         return int(min(max(round(middle - half / 2), 0), width - half))
 
@@ -120,22 +120,22 @@ class OverlayRenderer:
         style: Style,
         shift: int = 0,
     ) -> None:
-        if result.params is None or result.camera is None or identity is None:
+        if result.params is None or result.picture_camera is None or identity is None:
             return
         person, surface = self._prepared(identity), self._surface
         paint = surface.line_paint if style.lines else surface.paint
         self._make_room(canvas.shape[0], canvas.shape[1])
         draw_surface(
             person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles, paint,
-            person.joints, person.joint_motion, packed_params(result.params), packed_camera(result.camera, shift),
-            window, style.packed(), self._weights, self._vertices, self._screen, self._normals, self._lit,
+            person.joints, person.joint_motion, packed_params(result.params),
+            packed_camera(result.picture_camera, shift), window, style.packed(), self._weights, self._vertices, self._screen, self._normals, self._lit,
             self._depth, self._face, canvas,
         )  # fmt: skip
 
     def _draw_skin(
         self, canvas: Picture, result: TrackResult, identity: Identity | None, window: Window, texture: Texture
     ) -> None:
-        if result.params is None or result.camera is None or identity is None:
+        if result.params is None or result.picture_camera is None or identity is None:
             return
         person, surface = self._prepared(identity), self._surface
         if self._texture is not texture:
@@ -145,7 +145,7 @@ class OverlayRenderer:
         draw_textured(
             person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles,
             surface.skin_paint, self._corners, person.joints, person.joint_motion, packed_params(result.params),
-            packed_camera(result.camera), window, texture.albedo, texture.light, self._weights, self._vertices,
+            packed_camera(result.picture_camera), window, texture.albedo, texture.light, self._weights, self._vertices,
             self._screen, self._normals, self._lit, self._depth, self._face, canvas,
         )  # fmt: skip
 

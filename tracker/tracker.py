@@ -258,6 +258,7 @@ class HeadTracker:
             state=self._state,
             params=params,
             camera=camera,
+            seen_camera=unpacked.camera[0],
             landmarks=landmarks,
             fitted_px=fit.fitted_px,
             fitted_m=told.fitted_m,

@@ -32,6 +32,21 @@ def sh_basis(normals: Tensor) -> Tensor:
     )
 
 
+def sh_slope(normals: Tensor) -> Tensor:
+    """How the basis changes with the normal's x, y and z: [..., 3] -> [..., 3, 9]."""
+    x, y, z = normals.unbind(-1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    slopes = torch.stack(
+        (
+            torch.stack((zero, one, zero, zero, y, z, zero, 2 * x, zero), -1),
+            torch.stack((zero, zero, one, zero, x, zero, z, -2 * y, zero), -1),
+            torch.stack((zero, zero, zero, one, zero, x, y, zero, 6 * z), -1),
+        ),
+        -2,
+    )
+    return slopes * normals.new_tensor((0, *3 * (_ORDER_1,), *3 * (_ORDER_2,), _DIFFERENCE, _ZONAL))
+
+
 def irradiance(normals: Tensor, light: Tensor) -> Tensor:
     """What a white surface sends back: unit normals [..., 3], light [9, C] -> [..., C]."""
     return sh_basis(normals) @ light

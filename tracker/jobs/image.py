@@ -130,6 +130,7 @@ class Fitter:
             state=State.TRACKING,
             params=told.params,
             camera=told.camera,
+            seen_camera=plain.camera,
             landmarks=seen.landmarks,
             fitted_px=fitted_px,
             fitted_m=told.fitted_m,

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from models.head import Head, embed
+from render.studio.paint import sky_seen
 from render.texture import NEAR_M, face_reach
 from tracker.photometric.colours import LUMINANCE
 
@@ -40,6 +41,7 @@ class AlbedoSpace:
     mean: Tensor  # [3]
     basis: Tensor  # [V, K], the first column everywhere the same
     skin: Tensor  # [S] int64: the vertices of the face whose look this describes
+    sky: Tensor  # [V] how much of the light around reaches a place that others stand before, 0 to 1
     reach: Tensor  # [V] 1 on the face, falling to 0 where hair, ears and clothes are more likely than skin
     area: Tensor  # [V] square metres at rest
     luminance: float  # what the mean of a face's albedo is taken to be: only its product with light is ever seen
@@ -59,6 +61,7 @@ class AlbedoSpace:
             mean=torch.from_numpy(tone).float(),
             basis=torch.from_numpy(columns).float(),
             skin=torch.from_numpy(skin),
+            sky=torch.from_numpy(sky_seen(rest, head.triangles.cpu().numpy())).float(),
             reach=torch.from_numpy(face_reach(head)),
             area=torch.from_numpy(_areas(rest, head.triangles.cpu().numpy())).float(),
             luminance=float(tone @ LUMINANCE),

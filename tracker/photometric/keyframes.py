@@ -41,7 +41,7 @@ class Keyframes:
 
     def offer(self, frame: Frame, result: TrackResult, identity: Identity | None) -> bool:
         """True where the frame was kept. Another identity's frames are forgotten."""
-        if identity is None or result.params is None or result.camera is None or result.fitted_px is None:
+        if identity is None or result.params is None or result.picture_camera is None or result.fitted_px is None:
             return False
         if self._shape is not identity.shape:
             self._kept.clear()
@@ -76,8 +76,8 @@ def worth(result: TrackResult) -> float:
 
 
 def yaw_range(result: TrackResult) -> int:
-    assert result.camera is not None
-    forward = result.camera.rotation[:, 2]  # the face's direction in the camera frame
+    assert result.picture_camera is not None
+    forward = result.picture_camera.rotation[:, 2]  # the face's direction in the camera frame
     yaw = math.degrees(math.atan2(float(forward[0]), -float(forward[2])))
     return int(np.searchsorted(YAW_DEGREES, yaw))
 
@@ -97,7 +97,7 @@ def face_sharpness(image: NDArray[np.uint8], points_px: NDArray[np.float32]) -> 
 
 def view_of(image: NDArray[np.uint8], result: TrackResult) -> View:
     assert result.params is not None
-    assert result.camera is not None
+    assert result.picture_camera is not None
     assert result.fitted_px is not None
     iod = iod_px(result.landmarks) if result.landmarks is not None else math.dist(*result.fitted_px[list(CORNERS)])
-    return View.cut(image, result.params, result.camera, result.fitted_px, iod)
+    return View.cut(image, result.params, result.picture_camera, result.fitted_px, iod)

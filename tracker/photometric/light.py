@@ -60,7 +60,8 @@ class Lighting:
 def solve_light(space: AlbedoSpace, samples: Samples, config: LightConfig | None = None) -> Lighting:
     config = config or LightConfig()
     basis, mean = space.basis[samples.vertex], space.mean
-    harmonics = sh_basis(samples.normals)  # [N, 9]
+    sky = space.sky[samples.vertex][:, None]
+    harmonics = sh_basis(samples.normals) * sky  # [N, 9]
     pictures = int(samples.picture.max()) + 1
     seen = samples.colours.clamp_min(1e-4)
     # Residuals of shown values, to first order: shown' = shown ** (1 - GAMMA) / GAMMA.
@@ -76,11 +77,11 @@ def solve_light(space: AlbedoSpace, samples: Samples, config: LightConfig | None
         weight = (share * trust)[:, None] * slope * slope
         gain = gains[samples.picture][:, None]
         light = _light_step(harmonics, albedo * gain, seen, weight, light, config)
-        shading = lit_irradiance(samples.normals, light) * gain
+        shading = lit_irradiance(samples.normals, light) * sky * gain
         weights = _albedo_step(basis, mean, shading, seen, weight)
         albedo = (mean + basis @ weights).clamp_min(5e-3)
         albedo, weights, light = _fix_gauge(space, albedo, weights, light)
-        shading = lit_irradiance(samples.normals, light)
+        shading = lit_irradiance(samples.normals, light) * sky
         gains = _gain_step(albedo * shading, seen, weight, samples.picture, gains)
         light, gains = light * gains[0], gains / gains[0]
         predicted = (albedo * shading * gains[samples.picture][:, None]).clamp_min(1e-5)

@@ -64,6 +64,13 @@ class View:
             camera, focal_px=camera.focal_px * self.scale, principal_px=(camera.principal_px - origin) * self.scale
         )
 
+    def restored(self, camera: Camera) -> Camera:
+        """A camera of the cut-out as one of the whole picture."""
+        origin = camera.principal_px.new_tensor(self.origin_px)
+        return replace(
+            camera, focal_px=camera.focal_px / self.scale, principal_px=camera.principal_px / self.scale + origin
+        )
+
     @property
     def size(self) -> tuple[int, int]:
         return self.image.shape[0], self.image.shape[1]
