@@ -62,6 +62,17 @@ def test_the_eyes_look_where_the_truth_says() -> None:
             assert dark.min() < 0.7 * max(sides), "the iris is darker than the white beside it"
 
 
+def test_a_broken_head_or_one_behind_the_camera_leaves_the_room() -> None:
+    shot = shoot(Motion.still(1))[0]
+    vertices = builtin().template.double().numpy()
+    behind = replace(shot.camera, translation=-shot.camera.translation)
+    empty = painter().draw(vertices, behind, 0)
+    broken = painter().draw(np.full_like(vertices, np.nan), shot.camera, 0)
+    x, y = shot.landmarks_px[4].astype(int)
+    assert np.abs(shot.image[y, x].astype(int) - empty[y, x]).max() > 20
+    assert (broken[:100] == empty[:100]).all()
+
+
 def test_a_turning_head_takes_its_neck_along_and_leaves_its_shoulders() -> None:
     motion = Motion.still(2)
     motion.turn_degrees[1, 1] = 20

@@ -14,6 +14,7 @@ _compiled: Any = numba.njit(
 )
 
 SKIN, EYE, CLOTH, MOUTH = range(4)  # of what a triangle is
+NEAR_M = 0.05  # hairs nearer than this, or behind the camera, are not drawn
 FRESNEL = 0.04  # what a smooth surface of water or oil mirrors, seen straight on
 
 
@@ -133,6 +134,8 @@ def draw_strands(
         for step in range(steps - 1):
             ax, ay, az = points[strand, step]
             bx, by, bz = points[strand, step + 1]
+            if not (az > NEAR_M and bz > NEAR_M):
+                continue
             tx, ty, tz = bx - ax, by - ay, bz - az
             long = sqrt(tx * tx + ty * ty + tz * tz) + 1e-9
             tx, ty, tz = tx / long, ty / long, tz / long

@@ -11,6 +11,7 @@ from models.embedding.mesh import vertex_normals
 from models.head import Head, embed, shape_head
 from models.types import Camera
 from render.cpu import rasterize
+from render.studio.film import NECK_M
 from render.studio.paint import sky_seen, smoothstep
 from render.studio.people import Person
 from render.studio.portrait.body import cloth_shade, shoulders
@@ -71,7 +72,6 @@ class Portrait:
         self._below_chin = smoothstep(-0.015, -0.075, rest[:, 1] - landmarks[152, 1])
         neck = rest[rest[:, 1] < rest[:, 1].min() + 0.022]
         self._body, self._body_triangles = shoulders(neck)
-        self._neck_pivot = np.array((0.0, -0.09, -0.02))
         self._occlusion = self._surface.lift(_occlusion(head, rest, landmarks, self._own)[:, None])[:, 0]
         count = len(self._occlusion)
         self._triangles = np.concatenate([self._surface.triangles, self._body_triangles + count])
@@ -103,7 +103,8 @@ class Portrait:
         """Head and body before the camera; below the chin the neck goes over from the turned head to the still body."""
         turn, at = camera.rotation.double().numpy(), camera.translation.double().numpy()
         still = np.asarray(FACING)
-        origin = turn @ self._neck_pivot + at - still @ self._neck_pivot
+        pivot = np.array(NECK_M)
+        origin = turn @ pivot + at - still @ pivot
         share = self._below_chin[:, None]
         turned, resting = vertices @ turn.T + at, vertices @ still.T + origin
         return turned + share * (resting - turned), self._body @ still.T + origin
