@@ -128,8 +128,8 @@ class OverlayRenderer:
         draw_surface(
             person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles, paint,
             person.joints, person.joint_motion, packed_params(result.params),
-            packed_camera(result.picture_camera, shift), window, style.packed(), self._weights, self._vertices, self._screen, self._normals, self._lit,
-            self._depth, self._face, canvas,
+            packed_camera(result.picture_camera, shift), window, style.packed(), self._weights, self._vertices,
+            self._screen, self._normals, self._lit, self._depth, self._face, canvas,
         )  # fmt: skip
 
     def _draw_skin(
