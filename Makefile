@@ -18,7 +18,7 @@ help:
 	@echo "make check    format, lint, types of Python and page, layers, generated files"
 	@echo "make bench    the benchmarks"
 	@echo "make format   put the source into its format"
-	@echo "make cuda, make pytorch3d   build another rasteriser (docs/backends.md)"
+	@echo "make cuda, make pytorch3d   what another rasteriser lacks here (docs/backends.md)"
 
 serve: run-env web
 	.venv/bin/mien serve
@@ -59,7 +59,7 @@ format: dev-env
 	$(PY) -m ruff check --fix $(SOURCES)
 
 cuda pytorch3d: run-env
-	$(PY) -m scripts.build_rasterizer $@
+	$(PY) -m scripts.look_for_rasterizer $@
 
 run-env:
 	@sh scripts/set_up.sh run

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import build_rasterizer, set_up
+from scripts import look_for_rasterizer, set_up
 
 ROOT = Path(__file__).parents[1]
 
@@ -212,16 +212,21 @@ def test_a_failure_half_way_leaves_no_stamp(clone: Path) -> None:
 # Other rasterisers.
 
 
-def test_building_another_rasteriser_first_tells_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is fetched; a compiler of another CUDA is missing too."""
-    answers = {build_rasterizer.TORCH_AND_TOOLKIT: "12.8 /opt/no-such-cuda"}
-    monkeypatch.setattr(build_rasterizer, "ask_venv", lambda program: answers.get(program, "/no/headers"))
-    monkeypatch.setattr(build_rasterizer, "gpu_is_seen", lambda: False)
-    monkeypatch.setattr(build_rasterizer, "pip", lambda *arguments: pytest.fail(f"pip {arguments}"))
+def test_a_missing_rasteriser_is_told_with_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {look_for_rasterizer.TORCH_AND_TOOLKIT: "12.8 /opt/no-such-cuda"}
+    monkeypatch.setattr(look_for_rasterizer, "ask_venv", lambda program: answers.get(program, "/no/headers"))
+    monkeypatch.setattr(look_for_rasterizer, "gpu_is_seen", lambda: False)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(set_up.SetUpError) as error:
-        build_rasterizer.main("cuda")
-    for words in ("install -y git", "install -y g++", "python3-dev", "no NVIDIA GPU", "install version 12.8"):
+        look_for_rasterizer.main("cuda")
+    for words in (
+        "install -y git",
+        "install -y g++",
+        "python3-dev",
+        "no NVIDIA GPU",
+        "install version 12.8",
+        "nvdiffrast/#installation",
+    ):
         assert words in str(error.value)
 
 
@@ -230,8 +235,8 @@ def test_a_cuda_toolkit_of_another_version_is_told(monkeypatch: pytest.MonkeyPat
     nvcc.parent.mkdir()
     nvcc.write_text("#!/bin/sh\necho 'Cuda compilation tools, release 11.8, V11.8.89'\n")
     nvcc.chmod(0o755)
-    monkeypatch.setattr(build_rasterizer, "ask_venv", lambda program: f"12.8 {tmp_path}")
-    monkeypatch.setattr(build_rasterizer, "gpu_is_seen", lambda: True)
-    assert build_rasterizer.missing_for_cuda() == [
+    monkeypatch.setattr(look_for_rasterizer, "ask_venv", lambda program: f"12.8 {tmp_path}")
+    monkeypatch.setattr(look_for_rasterizer, "gpu_is_seen", lambda: True)
+    assert look_for_rasterizer.missing_for_cuda() == [
         "the CUDA toolkit is version 11.8, but torch was built with 12.8: install that one"
     ]

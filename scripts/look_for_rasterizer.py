@@ -1,42 +1,38 @@
-"""Builds nvdiffrast or pytorch3d into `.venv`: `make cuda`, `make pytorch3d`. Neither is needed (docs/backends.md).
+"""Says whether nvdiffrast or pytorch3d can draw here, and what lacks: `make cuda`, `make pytorch3d`.
 
-Both are compiled from their public repositories, at commits they were read or tried at, against the torch that is
-there. What compiling needs of the system is looked for first, and told in one message.
+Neither is needed (docs/backends.md), and each is installed into `.venv` by its own project's instructions.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.set_up import CONSTRAINTS, VENV, SetUpError, ask_venv, gpu_is_seen, pip, say
+from scripts.set_up import VENV, SetUpError, ask_venv, gpu_is_seen, say
 
 
 @dataclass(frozen=True)
 class Library:
     name: str
     module: str  # what proves that it works
-    address: str
+    instructions: str
     licence: str
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 LIBRARIES = {
     "cuda": Library(
-        "nvdiffrast 0.4.0",
+        "nvdiffrast",
         "nvdiffrast.torch",
-        "git+https://github.com/NVlabs/nvdiffrast.git@253ac4fcea7de5f396371124af597e6cc957bfae",
+        "https://nvlabs.github.io/nvdiffrast/#installation",
         "NVIDIA's source code licence: research and evaluation only",
     ),
     "pytorch3d": Library(
-        "pytorch3d 0.7.9",
+        "pytorch3d",
         "pytorch3d.renderer.mesh.rasterize_meshes",
-        "git+https://github.com/facebookresearch/pytorch3d.git@9381c4016376345bb795b97c45a6c2de66db354a",
+        "https://github.com/facebookresearch/pytorch3d/blob/main/INSTALL.md",
         "BSD",
-        {"PYTORCH3D_FORCE_NO_CUDA": "1"},
     ),
 }
 TORCH_AND_TOOLKIT = (
@@ -46,18 +42,15 @@ TORCH_AND_TOOLKIT = (
 
 def main(name: str) -> None:
     library = LIBRARIES[name]
+    if ask_venv(f"import {library.module}; print('works')") == "works":
+        say(f"{library.name} is there: MIEN_RASTERIZER={name} draws with it, and the tests compare it with the others")
+        return
     lacking = missing_tools() + (missing_for_cuda() if name == "cuda" else [])
-    if lacking:
-        raise SetUpError(f"{library.name} cannot be built here:\n  " + "\n  ".join(lacking))
-    say(f"building {library.name} from {library.address.partition('@')[0]} (licence: {library.licence})")
-    os.environ.update(library.environment)
-    pip("install", "-c", str(CONSTRAINTS), "setuptools", "wheel", "ninja")
-    pip("install", "--no-build-isolation", "--no-deps", library.address)
-    if ask_venv(f"import {library.module}; print('works')") != "works":
-        raise SetUpError(
-            f"{library.name} was built but cannot be imported; .venv/bin/python -c 'import {library.module}'"
-        )
-    say(f"{library.name} is there: MIEN_RASTERIZER={name} draws with it, and the tests compare it with the others")
+    raise SetUpError(
+        f"{library.name} (licence: {library.licence}) is not in .venv\n"
+        + "".join(f"  compiling it here would fail: {lack}\n" for lack in lacking)
+        + f"  it is installed into .venv by its own instructions: {library.instructions}"
+    )
 
 
 def missing_tools() -> list[str]:
