@@ -257,7 +257,7 @@ class Demo:
     """Another number, another person."""
 
     quick: bool = False
-    """Three seconds of film instead of ten."""
+    """Three seconds of film instead of eight."""
 
     def run(self) -> None:
         from tracker.jobs.demo.perform import demo

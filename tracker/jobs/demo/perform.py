@@ -23,7 +23,7 @@ from tracker.tracker import HeadTracker
 
 Picture = NDArray[np.uint8]
 
-FRAMES, QUICK_FRAMES = 300, 90
+FRAMES, QUICK_FRAMES = 240, 90
 FACE_PX = 230.0  # how high the face stands in the picture
 LOWER_M = 0.022  # than the middle, so that hair has room above
 TURN_DEGREES = 16.0
