@@ -44,6 +44,8 @@ def download_routes(service: "Service") -> list[Route]:
         if isinstance(found, Response):
             return found
         found.want_texture()
+        if request.method == "HEAD":  # have it made, and do not wait
+            return Response(status_code=202 if found.texture is None else 200)
         end_s = time.monotonic() + TEXTURE_WITHIN_S
         while found.texture is None and not found.closed and time.monotonic() < end_s:
             await asyncio.sleep(0.1)

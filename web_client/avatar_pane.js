@@ -28,6 +28,7 @@ export class AvatarPane {
   #words = /** @type {HTMLElement} */ (this.#pane.querySelector("p"));
   #canvas = /** @type {HTMLCanvasElement} */ (this.#pane.querySelector("canvas"));
   #fetchHead;
+  #onFirst;
   /** @type {Avatar | null} */ #avatar = null;
   #wanted = false;
   #mirrored = true;
@@ -37,9 +38,10 @@ export class AvatarPane {
   #fetching = false;
   #fetchedAt = -Infinity;
 
-  /** @param {() => Promise<ArrayBuffer>} fetchHead as GLB */
-  constructor(fetchHead) {
+  /** @param {() => Promise<ArrayBuffer>} fetchHead as GLB @param {() => void} onFirst a person's first head is shown */
+  constructor(fetchHead, onFirst) {
     this.#fetchHead = fetchHead;
+    this.#onFirst = onFirst;
   }
 
   /** @param {boolean} mirrored */
@@ -101,6 +103,7 @@ export class AvatarPane {
     try {
       const glb = await this.#fetchHead();
       if (which.split(" ")[0] === this.#newest.split(" ")[0]) await this.#avatar.load(glb);
+      if (!this.#shown) this.#onFirst();
       this.#shown = which;
       this.#pane.toggleAttribute("data-shown", this.#avatar.loaded);
       this.#say("");

@@ -33,7 +33,10 @@ const dials = new Dials();
 const recorder = new Recorder();
 const patience = new Patience();
 const latency = new Latency();
-const avatar = new AvatarPane(async () => mien?.headGlb() ?? Promise.reject(new Error("There is no session.")));
+const avatar = new AvatarPane(
+  async () => mien?.headGlb() ?? Promise.reject(new Error("There is no session.")),
+  () => void mien?.learnSkin().catch(() => {}), // then it wears its own, later
+);
 const view = new View((epochMs) => latency.captured(epochMs), onReturned);
 const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Recent() };
 

@@ -148,12 +148,21 @@ export class Mien {
 
   /** The learned head as GLB, with the 52 blend shapes as morph targets. @returns {Promise<ArrayBuffer>} */
   async headGlb() {
-    const { identity } = this.#state;
-    if (!identity?.glb) throw new Error("No head has been learned yet.");
+    return (await this.#download(this.#state.identity?.glb, "GET")).arrayBuffer();
+  }
+
+  /** Have the skin learned, too: some seconds later an `identity` of a newer revision tells that the GLB wears it. */
+  async learnSkin() {
+    await this.#download(this.#state.identity?.texture, "HEAD");
+  }
+
+  /** @param {string | null | undefined} path @param {string} method */
+  async #download(path, method) {
+    if (!path) throw new Error("No head has been learned yet.");
     const { token } = this.#options;
-    const answer = await fetch(this.#address(identity.glb, false), { headers: token ? { Authorization: `Bearer ${token}` } : {} });
-    if (!answer.ok) throw new Error((await answer.text()).trim());
-    return answer.arrayBuffer();
+    const answer = await fetch(this.#address(path, false), { method, headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
+    return answer;
   }
 
   /** End the session; nothing waits for a return. */

@@ -66,6 +66,7 @@ def test_the_skin_can_be_downloaded_and_is_worn_by_the_head(server: Running) -> 
             await guest.show_face()
             identity = await guest.hear("identity")
             assert identity["texture"] == path
+            assert (await asyncio.to_thread(fetch, server, path, method="HEAD"))[0] == 202
             status = 503
             while status == 503:  # asked again, as the answer says
                 status, content, headers = await asyncio.to_thread(fetch, server, path)

@@ -22,8 +22,8 @@ from tests.stream.visitor import visitor
 # Health.
 
 
-def fetch(server: Running, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-    request = urllib.request.Request(server.http + path, headers=headers)
+def fetch(server: Running, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    request = urllib.request.Request(server.http + path, headers=headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=90) as answer:
             return answer.status, answer.read(), dict(answer.headers)
