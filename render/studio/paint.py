@@ -223,14 +223,14 @@ def _paint_eye(canvas: _Canvas, albedo: Floats, eye: Mask, iris: tuple[int, tupl
 # Light that reaches a crease.
 
 
-def sky_seen(rest: Floats, triangles: NDArray[np.int64]) -> Floats:
+def sky_seen(rest: Floats, triangles: NDArray[np.int64], views: int = VIEWS) -> Floats:
     """[N] how much of the sky each vertex sees, cosine-weighted, 0 to 1: from pictures of the mesh from all sides."""
     normals = vertex_normals(rest, triangles)
     middle = (rest.max(0) + rest.min(0)) / 2
     reach = float(np.linalg.norm(rest - middle, axis=1).max()) * 1.01
     seen, possible = np.zeros(len(rest)), np.full(len(rest), 1e-9)
-    for turn in range(VIEWS):
-        up = 1 - 2 * (turn + 0.5) / VIEWS
+    for turn in range(views):
+        up = 1 - 2 * (turn + 0.5) / views
         around = turn * math.pi * (3 - math.sqrt(5))
         towards = np.array((math.sqrt(1 - up * up) * math.cos(around), up, math.sqrt(1 - up * up) * math.sin(around)))
         facing = np.clip(normals @ towards, 0, None)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from render.modes import OverlayMode
+from tracker.jobs.modes import FitMode
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,15 @@ class Track:
     texture: bool = True
     """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
 
+    mode: FitMode = "landmark"
+    """photometric: the video a second time, each frame's motion fitted to its pixels; a few frames a second."""
+
     def run(self) -> None:
         from tracker.jobs.video import TrackOptions, track
 
         mode: OverlayMode = self.overlay_mode if self.overlay else "off"
         options = TrackOptions(
-            self.head, self.identity, self.face, self.detector, self.device, mode, texture=self.texture
+            self.head, self.identity, self.face, self.detector, self.device, mode, self.texture, self.mode
         )
         track(self.video, self.output, options)
 
@@ -185,11 +189,16 @@ class Fit:
     texture: bool = True
     """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
 
+    mode: FitMode = "landmark"
+    """photometric: from the landmarks' answer on to the picture's pixels; about 1 s more a picture."""
+
     def run(self) -> None:
         from tracker.jobs.image import FitOptions, fit
 
         mode: OverlayMode = self.overlay_mode if self.overlay else "off"
-        options = FitOptions(self.head, self.face, self.detector, self.device, mode, self.same_person, self.texture)
+        options = FitOptions(
+            self.head, self.face, self.detector, self.device, mode, self.same_person, self.texture, self.mode
+        )
         fit(self.images, self.output, options)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ from PIL import Image
 from models.head import Head
 from models.library import load_head
 from models.npz import write_npz
-from models.types import Identity, Landmarks, MienError, State, TrackResult
+from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.head_files import write_glb, write_posed
+from tracker.jobs.modes import FitMode
+from tracker.jobs.photometric import Gain, PicturesByPixels, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import find_pictures, read_picture
 from tracker.jobs.results import (
@@ -49,6 +51,7 @@ class FitOptions:
     overlay: OverlayMode  # off: none is written
     same_person: bool
     texture: bool = True
+    mode: FitMode = "landmark"
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,13 @@ class Fitter:
     renderer: OverlayRenderer
     skin: TextureSolver | None
     options: FitOptions
+    gains: list[Gain] = field(default_factory=list)  # by pixels, of the pictures fitted last
 
     @staticmethod
     def open(options: FitOptions) -> "Fitter":
         head = load_head(options.head)
         detector = open_detector(options.detector, still=True, face=options.face)
-        skin = TextureSolver(head) if options.texture else None
+        skin = TextureSolver(head) if options.texture or options.mode == "photometric" else None
         return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, options)
 
     @property
@@ -99,12 +103,41 @@ class Fitter:
             return None, [empty_result(i, seen) for i, seen in enumerate(pictures)]
         started = time.perf_counter()
         fit = self.person.fit(faces)
+        self.gains.clear()
+        if self.options.mode == "photometric" and len(faces) == 1:
+            fit = self._by_pixels(fit, next(seen for seen in pictures if seen.landmarks is not None))
         fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)
         rows = iter(range(len(faces)))
-        return fit.identity, [
+        results = [
             empty_result(i, seen) if seen.landmarks is None else self.result(i, seen, fit, next(rows), fit_ms)
             for i, seen in enumerate(pictures)
         ]
+        if self.options.mode == "photometric" and len(faces) > 1:
+            results = self._motion_by_pixels(pictures, results, fit.identity)
+        return fit.identity, results
+
+    def _by_pixels(self, fit: PersonFit, seen: Seen) -> PersonFit:
+        assert self.skin is not None
+        assert seen.landmarks is not None
+        try:
+            refined, gain = PicturesByPixels(self.person, self.skin).refine(fit, 0, seen.image, seen.landmarks)
+        except MienError:  # too little of the face is in view: the landmarks' answer stands
+            return fit
+        self.gains.append(gain)
+        return refined
+
+    def _motion_by_pixels(
+        self, pictures: list[Seen], results: list[TrackResult], identity: Identity
+    ) -> list[TrackResult]:
+        """One person's shape, skin and light are known from all pictures: what moves is fitted in each."""
+        solved = self.texture(pictures, results, identity)
+        if solved is None or self.skin is None:
+            return results
+        video = VideoByPixels(self.person, self.skin, identity, solved, self.detector.name)
+        frames = (Frame(seen.image, 0.0, index) for index, seen in enumerate(pictures))
+        refined = [video.refine(frame, result) for frame, result in zip(frames, results, strict=True)]
+        self.gains.extend(video.gains)
+        return refined
 
     def texture(self, pictures: list[Seen], results: list[TrackResult], identity: Identity | None) -> Solved | None:
         """Of the pictures that show the face best; None where none does, or none is wanted."""
@@ -217,7 +250,7 @@ def write_results(
         write_identity(folder / "identity.npz", identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
-    solved = fitter.texture(pictures, results, identity)
+    solved = fitter.texture(pictures, results, identity) if fitter.options.texture else None
     texture = None if solved is None else solved.texture
     mode = fitter.options.overlay
     if mode != "off":
@@ -241,8 +274,10 @@ def picture_report(
         "detector": fitter.options.detector,
         "face": fitter.options.face,
         "texture": fitter.options.texture,
+        "mode": fitter.options.mode,
         "with_face": sum(result.params is not None for result in results),
         "identity": identity_facts(identity),
+        "photometric": gain_report(fitter.gains),
         "metrics": landmark_errors(series(results)),
         "speed": {
             "detect_ms_median": float(np.median([result.detect_ms for result in results])),
@@ -263,6 +298,7 @@ def is_done(folder: Path, path: Path, fitter: Fitter) -> bool:
         "detector": fitter.options.detector,
         "face": fitter.options.face,
         "texture": fitter.options.texture,
+        "mode": fitter.options.mode,
     }
     return all(report.get(key) == value for key, value in wanted.items())
 

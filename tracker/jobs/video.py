@@ -16,8 +16,11 @@ from models.npz import write_npz
 from models.types import Identity, MienError, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
+from tracker.jobs.modes import FitMode
 from tracker.jobs.overlay_video import OverlayVideo
+from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import Video, open_video
 from tracker.jobs.results import Source, output_folder, read_identity, track_arrays, write_identity, write_report
@@ -25,6 +28,7 @@ from tracker.jobs.texture_files import write_texture
 from tracker.landmarks import open_detector
 from tracker.metrics import Series, measure
 from tracker.photometric.skin import SkinLearner
+from tracker.photometric.texture import TextureSolver
 from tracker.pose import iod_px
 from tracker.tracker import HeadTracker
 
@@ -43,6 +47,7 @@ class TrackOptions:
     device: str
     overlay: OverlayMode  # off: none is written
     texture: bool = True
+    mode: FitMode = "landmark"
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Tracked:
     identity: Identity | None = None
     seconds: float = 0.0  # of wall clock
     skin: SkinLearner | None = None
+    gains: list[Gain] = field(default_factory=list)  # by pixels
 
 
 def track(path: Path, output: Path, options: TrackOptions) -> None:
@@ -64,9 +70,12 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     identity = read_identity(options.identity, head) if options.identity else None
     folder = output_folder(output)
     tracker = HeadTracker(head, open_detector(options.detector, face=options.face), identity)
-    tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture else None)
+    by_pixels = options.mode == "photometric"
+    tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture or by_pixels else None)
     try:
-        follow(video, tracker, folder, options.overlay, tracked)
+        follow(video, tracker, folder, "off" if by_pixels else options.overlay, tracked)
+        if by_pixels:
+            follow_pixels(open_video(path), tracker, folder, options.overlay, tracked)
     except KeyboardInterrupt:
         video.lost.append(f"stopped by the user after {len(tracked.results)} frames")
         raise
@@ -101,6 +110,35 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
 
 
+def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
+    """The video once more, with shape, skin and light known from all of it: what moves, by the pixels of each frame."""
+    identity = tracked.identity
+    assert tracked.skin is not None
+    solved = tracked.skin.learn(identity)
+    person = PersonFitter(tracker.head)
+    pixels = None
+    if identity is not None and solved is not None:
+        skin = TextureSolver(tracker.head)
+        pixels = VideoByPixels(person, skin, identity, solved, tracker.detector.name)
+        tracked.gains = pixels.gains
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_bar(f"fitting pixels of {video.path.name}", "frames"))
+        overlay = None
+        if mode != "off":
+            overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
+            renderer = OverlayRenderer(tracker.head)
+        for place, frame in enumerate(video):
+            if place >= len(tracked.results):
+                break
+            if pixels:
+                tracked.results[place] = pixels.refine(frame, tracked.results[place])
+            if overlay:
+                texture = solved.texture if solved else None
+                drawn = renderer.draw(frame.image, tracked.results[place], identity, mode, texture=texture)
+                overlay.add(drawn, frame.time_s)
+            tell(place + 1, len(tracked.results))
+
+
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
     arrays = track_arrays(tracked.results, source, tracked.identity, tracked.scores)
     write_npz(folder / "track.npz", arrays)
@@ -110,10 +148,11 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.overlay == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    solved = tracked.skin.learn(tracked.identity) if tracked.skin else None
+    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
     texture = write_texture(folder, solved.texture if solved else None)
     exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays, texture)
-    report = {**video_report(video, tracked, source), "head_glb": exported}
+    photometric = gain_report(tracked.gains)
+    report = {**video_report(video, tracked, source), "photometric": photometric, "head_glb": exported}
     write_report(folder / "report.json", report)
     say(folder, report)
 

@@ -25,6 +25,7 @@ FUNCTIONS = 60  # of the process that are kept
 TONE_STD, SHARED_STD, SIDED_STD = 0.25, 0.06, 0.025  # of albedo
 SHARED_M, SIDED_M = 0.022, 0.022  # over which a patch changes
 FEATURE_STD = 0.15
+SKY_VIEWS = 14  # directions from which light is followed to the surface
 
 # Landmarks between which lie the lips, and the two rows of each brow.
 LIPS = ((61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291), (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
@@ -61,7 +62,7 @@ class AlbedoSpace:
             mean=torch.from_numpy(tone).float(),
             basis=torch.from_numpy(columns).float(),
             skin=torch.from_numpy(skin),
-            sky=torch.from_numpy(sky_seen(rest, head.triangles.cpu().numpy())).float(),
+            sky=torch.from_numpy(sky_seen(rest, head.triangles.cpu().numpy(), SKY_VIEWS)).float(),
             reach=torch.from_numpy(face_reach(head)),
             area=torch.from_numpy(_areas(rest, head.triangles.cpu().numpy())).float(),
             luminance=float(tone @ LUMINANCE),

@@ -1,0 +1,161 @@
+"""`--mode photometric` of `fit` and `track`: the landmarks' answer refined on the pixels, and what that brought."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.types import Frame, Identity, Landmarks, MienError, TrackResult
+from tracker.blendshapes import BlendshapeReader
+from tracker.calibration import Corrections, Told
+from tracker.fit import PersonFit, PersonFitter
+from tracker.neutral import NeutralFace
+from tracker.photometric.fit import Known, PhotometricFit, PhotometricFitter
+from tracker.photometric.keyframes import view_of
+from tracker.photometric.refine import Appearance
+from tracker.photometric.texture import Solved, TextureSolver
+from tracker.photometric.view import View
+from tracker.pose import iod_px
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One picture before and after. Errors of pixels are percent of the range, of landmarks percent of the IOD."""
+
+    pixel_error_before: float  # of the landmarks' geometry, with albedo and light solved in the same way
+    pixel_error: float
+    textured_error_before: float  # the same with the skin's detail
+    textured_error: float
+    landmark_error_before: float
+    landmark_error: float
+    fit_ms: float
+
+
+class PicturesByPixels:
+    """For `fit`: everything about one picture, or, of several of one person, what moves."""
+
+    def __init__(self, person: PersonFitter, skin: TextureSolver) -> None:
+        self._skin = skin
+        self._fitter = PhotometricFitter(person, skin)
+
+    def refine(self, fit: PersonFit, row: int, image: NDArray[np.uint8], seen: Landmarks) -> tuple[PersonFit, Gain]:
+        """`fit` of one picture, refined."""
+        started = time.process_time()
+        view = View.cut(image, fit.params[row], fit.camera[row], fit.fitted_px[row].numpy(), iod_px(seen))
+        found = self._fitter.fit(view, seen, fit.identity)
+        fit_ms = 1e3 * (time.process_time() - started)
+        identity = replace(fit.identity, shape=found.shape, focal_px=float(found.camera.focal_px))
+        refined = replace(
+            fit,
+            identity=identity,
+            params=_rows(found.params),
+            camera=_rows(found.camera),
+            fitted_px=found.fitted_px[None],
+            fitted_m=found.fitted_m[None],
+            error_iod=torch.tensor([found.error_iod]),
+        )
+        return refined, self._gain(view, seen, fit.identity, identity, found, fit_ms)
+
+    def _gain(
+        self, view: View, seen: Landmarks, before: Identity, after: Identity, found: PhotometricFit, fit_ms: float
+    ) -> Gain:
+        start = self._fitter.fit(view, seen, before, geometry=False)
+        now = replace(view, params=found.params, camera=view.moved(found.camera))
+        textured = [
+            self._fitter.pixel_error(one, identity.shape, appearance, self._skin.solve(identity, [one]).texture)
+            for one, identity, appearance in ((view, before, start.appearance), (now, after, found.appearance))
+        ]
+        return Gain(
+            pixel_error_before=start.pixel_error,
+            pixel_error=found.pixel_error,
+            textured_error_before=textured[0],
+            textured_error=textured[1],
+            landmark_error_before=100 * found.landmark_error_iod,
+            landmark_error=100 * found.error_iod,
+            fit_ms=fit_ms,
+        )
+
+
+class VideoByPixels:
+    """For `track`: motion, frame by frame, of a person whose skin and light are known from all of the video."""
+
+    def __init__(self, person: PersonFitter, skin: TextureSolver, identity: Identity, solved: Solved, detector: str):
+        self._fitter = PhotometricFitter(person, skin)
+        self._identity, self._solved = identity, solved
+        appearance = Appearance(solved.lighting.weights, solved.lighting.light)
+        self._known: Known = self._fitter.known(appearance, solved.texture)
+        self._blendshapes = BlendshapeReader(person.head, identity)
+        self._rest = NeutralFace(None if identity.neutral is None else identity.neutral.numpy())
+        self._corrections = Corrections(person.head, detector)
+        self.gains: list[Gain] = []
+
+    def refine(self, frame: Frame, result: TrackResult) -> TrackResult:
+        """The frame's result with the motion that its pixels tell; unchanged without a face."""
+        seen, camera = result.landmarks, result.picture_camera
+        if result.params is None or camera is None or seen is None or result.fitted_px is None:
+            return result
+        started = time.process_time()
+        try:
+            view = view_of(frame.image, result)
+        except MienError:
+            return result
+        found = self._fitter.fit(view, seen, self._identity, self._known)
+        fit_ms = 1e3 * (time.process_time() - started)
+        self.gains.append(self._gain(view, found, fit_ms))
+        fitted_px, fitted_m = found.fitted_px.numpy(), found.fitted_m.numpy()
+        plain = Told(found.params, found.camera, fitted_m)
+        told = self._corrections.apply(plain, fitted_px, seen.points_px, frame.time_s)
+        weights = self._rest.relative(self._blendshapes.read(told.params, found.camera, fitted_m))
+        return replace(
+            result,
+            params=told.params,
+            camera=told.camera,
+            seen_camera=found.camera,
+            fitted_px=fitted_px,
+            fitted_m=told.fitted_m,
+            blendshapes=weights,
+            error_iod=found.error_iod,
+            fit_ms=result.fit_ms + fit_ms,
+        )
+
+    def _gain(self, view: View, found: PhotometricFit, fit_ms: float) -> Gain:
+        now = replace(view, params=found.params, camera=view.moved(found.camera))
+        appearance, shape = self._known.appearance, self._identity.shape
+        errors = [
+            self._fitter.pixel_error(one, shape, appearance, texture)
+            for texture in (None, self._solved.texture)
+            for one in (view, now)
+        ]
+        return Gain(
+            pixel_error_before=errors[0],
+            pixel_error=errors[1],
+            textured_error_before=errors[2],
+            textured_error=errors[3],
+            landmark_error_before=100 * found.landmark_error_iod,
+            landmark_error=100 * found.error_iod,
+            fit_ms=fit_ms,
+        )
+
+
+def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
+    """Medians over pictures."""
+    if not gains:
+        return None
+    medians = {name: float(np.nanmedian([getattr(gain, name) for gain in gains])) for name in Gain.__dataclass_fields__}
+    saved = [1 - gain.pixel_error / gain.pixel_error_before for gain in gains]
+    saved_textured = [1 - gain.textured_error / gain.textured_error_before for gain in gains]
+    worse = [gain.landmark_error - gain.landmark_error_before for gain in gains]
+    return {
+        **medians,
+        "pixel_error_saved": float(np.nanmedian(saved)),
+        "textured_error_saved": float(np.nanmedian(saved_textured)),
+        "landmarks_worse_at_most": float(np.max(worse)),
+    }
+
+
+def _rows(value: Any) -> Any:
+    """HeadParams or a Camera with a batch of one."""
+    return replace(value, **{name: getattr(value, name)[None] for name in value.__dataclass_fields__})
