@@ -98,7 +98,7 @@ class Gatherer:
                 for cold in (False, True):
                     some = [request for request in requests if (request.before is None) is cold]
                     if some:
-                        batches[size].fit(some, self._config.cold_iterations if cold else self._config.warm_iterations)
+                        batches[size].fit(some, cold)
                         self.batches, self.fits = self.batches + 1, self.fits + len(some)
         except Exception as error:
             self._failed = repr(error)
@@ -157,7 +157,8 @@ class _Batch:
     def __init__(self, head: Head, size: int, config: LiveConfig, device: torch.device) -> None:
         self._fitter = BatchFitter(head, size, config)
         self._device = device
-        self._graphs: dict[int, CapturedFit] = {}  # by iterations
+        self._graphs: dict[bool, CapturedFit] = {}  # by whether they begin from nothing
+        self._steps = {True: len(config.cold_widening) * config.cold_iterations, False: config.warm_iterations}
         unknowns = self._fitter.layout.columns.count
         landmarks = len(head.embedding.vertices)
         state = np.zeros((size, unknowns + 6), np.float32)  # a rotation has nine entries and three unknowns
@@ -166,41 +167,40 @@ class _Batch:
         state[:, -2], state[:, -1] = 0.5, np.log(600)
         self._points = np.zeros((size, landmarks, 2), np.float32)
         self._weights = np.zeros((size, landmarks), np.float32)
-        self._others = np.ones((size, 4), np.float32)  # IOD, principal point, time since the last frame
+        self._others = np.ones((size, 5), np.float32)  # IOD, principal point, time since the last frame, its miss
         self._starts, self._befores = state.copy(), state.copy()
         self._variances = np.ones((size, unknowns - 1), np.float32)
         self._known = np.zeros(size, np.bool_)
-        for iterations in (config.warm_iterations, config.cold_iterations):
+        for cold in (False, True):
             if device.type == "cuda":
-                self._graphs[iterations] = CapturedFit(self._fitter, self._given(), iterations)
+                self._graphs[cold] = CapturedFit(self._fitter, self._given(), cold)
 
     def identify(self, place: int, shape: Tensor) -> None:
         self._fitter.set_identity(place, shape.to(self._device))
 
-    def fit(self, requests: list[_Request], iterations: int) -> None:
+    def fit(self, requests: list[_Request], cold: bool) -> None:
         """Answers all requests."""
         for request in requests:
             self._fill(request)
         with torch.inference_mode():
-            graph = self._graphs.get(iterations)
-            found = graph.fit(self._given()) if graph else self._fitter.fit(self._given(), iterations)
+            graph = self._graphs.get(cold)
+            found = graph.fit(self._given()) if graph else self._fitter.fit(self._given(), cold)
             size = len(self._known)
             parts = (found.state, found.variance, found.points_px.reshape(size, -1), found.camera_m.reshape(size, -1))
             widths = np.cumsum([part.shape[1] for part in parts])[:-1]
             answers = torch.cat(parts, 1).cpu().numpy()  # the batch's one wait for the device
         for request in requests:
             state, variance, points, camera = (part.copy() for part in np.split(answers[request.place], widths))
-            fitted_px, seen = points.reshape(-1, 2), request.seen
-            miss_iod = float(np.median(np.linalg.norm(fitted_px - seen.points_px, axis=1))) / seen.iod_px
-            posterior = Posterior(state, variance, seen.time_s, miss_iod)
-            request.fit = LiveFit(posterior, fitted_px, camera.reshape(-1, 3), iterations)
+            fitted_px, fitted_m = points.reshape(-1, 2), camera.reshape(-1, 3)
+            request.fit = LiveFit.of(state, variance, fitted_px, fitted_m, request.seen, self._steps[cold])
             request.done.set()
 
     def _fill(self, request: _Request) -> None:
         place, seen, before = request.place, request.seen, request.before
         self._points[place], self._weights[place] = seen.points_px, seen.weights
         elapsed = max(seen.time_s - before.time_s, 1e-3) * 30 if before is not None else 1.0
-        self._others[place] = (seen.iod_px, *seen.centre_px, elapsed)
+        miss_iod = before.miss_iod if before is not None else 0.0
+        self._others[place] = (seen.iod_px, *seen.centre_px, elapsed, miss_iod)
         self._starts[place] = request.start
         self._known[place] = before is not None
         if before is not None:
@@ -212,4 +212,5 @@ class _Batch:
 
         starts, others = sent(self._starts), sent(self._others)
         observed = Observed(sent(self._points), others[:, 0], sent(self._weights), others[:, 1:3], starts[:, -1].exp())
-        return BatchInput(observed, starts, sent(self._befores), sent(self._variances), sent(self._known), others[:, 3])
+        befores, variances, known = sent(self._befores), sent(self._variances), sent(self._known)
+        return BatchInput(observed, starts, befores, variances, known, others[:, 4], others[:, 3])

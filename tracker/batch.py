@@ -1,8 +1,7 @@
 """The fit of one frame for many heads at once, in torch: the twin of `tracker.live.FrameFitter` for a GPU.
 
 Every head has its own identity, camera and time. The steps are the same for all, accepted or refused without a branch,
-so that on CUDA they run as one captured graph: for 1, 4, 16 or 64 heads, the places that stand empty masked. Unlike its
-twin it does not widen what it believes for a cold start or for a head that fits badly.
+so that on CUDA they run as one captured graph: for 1, 4, 16 or 64 heads, the places that stand empty masked.
 """
 
 from collections.abc import Callable
@@ -31,6 +30,7 @@ class BatchInput:
     before: Tensor  # [N, D] the last posterior's state, anything where `known` is false
     variance: Tensor  # [N, C] and how sure it was
     known: Tensor  # [N] bool: false after a cut or a loss
+    miss_iod: Tensor  # [N] the last posterior's, anything where `known` is false
     elapsed: Tensor  # [N] since then, in thirtieths of a second
 
 
@@ -56,11 +56,26 @@ class BatchFitter:
     def set_identity(self, place: int, shape: Tensor) -> None:
         self._rows.base[place] = fix_identity(self._open, shape.to(self._rows.base)).base
 
-    def fit(self, given: BatchInput, iterations: int | None = None) -> BatchFit:
-        """As many steps for every head: few from a frame before, more from nothing."""
-        count = self._config.warm_iterations if iterations is None else iterations
-        linearise = energy(self._rows, self.layout, self._priors, self._config, given.observed)
-        state, normal = given.start, _without_focal(linearise(given.start))
+    def fit(self, given: BatchInput, cold: bool = False) -> BatchFit:
+        """As many steps for every head: few from a frame before; more from nothing, with what is believed widened."""
+        config, state = self._config, given.start
+        if cold:
+            for widening in config.cold_widening:
+                width = torch.full_like(given.elapsed, widening * config.robust_iod)
+                state, hessian = self._descend(state, given.observed, width, config.cold_iterations)
+        else:
+            misses = torch.where(given.known, config.robust_misses * given.miss_iod, 0.0)
+            width = misses.clamp_min(config.robust_iod)
+            state, hessian = self._descend(state, given.observed, width, config.warm_iterations)
+        state, variance = self._blend(state, hessian, given)
+        unpacked = self.layout.unpack(state, given.observed.principal_px)
+        view = view_landmarks(self._rows, unpacked.params, unpacked.camera, jacobian=False)
+        return BatchFit(state, variance, view.points_px, view.camera_m)
+
+    def _descend(self, state: Tensor, observed: Observed, width: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The states after so many steps, and the hessians there."""
+        linearise = energy(self._rows, self.layout, self._priors, self._config, observed, robust_iod=width)
+        normal, origin = _without_focal(linearise(state)), state
         damping = torch.full_like(normal.error, self._config.damping)
         for index in range(count):
             candidate = self._retract(state, _step(normal.hessian, normal.gradient, damping))
@@ -69,16 +84,21 @@ class BatchFitter:
             state = torch.where(better[:, None], candidate, state)
             if index == count - 1:
                 break  # the equations of the last step are as good as new ones
+            origin = state
             normal = Normal(
                 torch.where(better[:, None, None], reached.hessian, normal.hessian),
                 torch.where(better[:, None], reached.gradient, normal.gradient),
                 {"all": torch.where(better, reached.error, normal.error)},
             )
             damping = torch.where(better, 0.1 * damping, (10 * damping).clamp_min(1e-3))
-        state, variance = self._blend(state, normal.hessian, given)
-        unpacked = self.layout.unpack(state, given.observed.principal_px)
-        view = view_landmarks(self._rows, unpacked.params, unpacked.camera, jacobian=False)
-        return BatchFit(state, variance, view.points_px, view.camera_m)
+        met = self._on_limits(state) - self._on_limits(origin)
+        return state, normal.hessian + torch.diag_embed(torch.nn.functional.pad(met, (0, 6)))
+
+    def _on_limits(self, state: Tensor) -> Tensor:
+        """How stiffly the limits hold [N, Q] what stands beyond them."""
+        priors, value = self._priors, state[:, : self.layout.columns.rotation.start]
+        stiff = (priors.std * self._config.limit_std) ** -2
+        return torch.where(value == value.clamp(priors.low, priors.high), 0.0, stiff)
 
     def _retract(self, state: Tensor, step: Tensor) -> Tensor:
         return self.layout.retract(state, torch.nn.functional.pad(step, (0, 1)))
@@ -130,17 +150,17 @@ class BatchFitter:
 class CapturedFit:
     """A `BatchFitter.fit` captured as a CUDA graph: one launch, no operator's overhead. One thread owns it."""
 
-    def __init__(self, fitter: BatchFitter, example: BatchInput, iterations: int | None = None) -> None:
+    def __init__(self, fitter: BatchFitter, example: BatchInput, cold: bool = False) -> None:
         self._given = _map_tensors(example, torch.Tensor.clone)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(3):  # libraries pick their kernels and take their work space before the capture
-                fitter.fit(self._given, iterations)
+                fitter.fit(self._given, cold)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.graph(self._graph):
-            self._result = fitter.fit(self._given, iterations)
+            self._result = fitter.fit(self._given, cold)
 
     def fit(self, given: BatchInput) -> BatchFit:
         """The result's tensors are overwritten by the next call."""

@@ -12,20 +12,20 @@ from torch import Tensor
 
 from models.landmark_rows import LandmarkRows
 from tracker.config import FitConfig
-from tracker.contacts import LOWER, PAIRS, UPPER
+from tracker.contacts import LOWER, UPPER
+from tracker.jacobian_kernel import linearise as linearise_landmarks
 from tracker.residuals import Observed, Priors
 from tracker.solver import Linearise, Normal
-from tracker.solver_kernel import KernelRows, KernelSeen, linearise_landmarks
+from tracker.solver_kernel import KernelRows, KernelSeen
 from tracker.unknowns import Layout
 
 Floats = NDArray[np.float32]
-_UPPER, _LOWER = np.array(UPPER), np.array(LOWER)
 TERMS = ("landmarks", "gaps", "prior", "gaze", "focal")
 
 
 def work_space(rows: LandmarkRows) -> KernelRows:
     """One a session, never shared by threads."""
-    return KernelRows.of(rows, gaps=len(PAIRS))
+    return KernelRows.of(rows, np.array((UPPER, LOWER), np.int32), lens=True)
 
 
 def compiled_energy(
@@ -48,12 +48,13 @@ def compiled_energy(
     pictures, lenses = _pictures(observed, config), observed.focal_px.tolist()
 
     def linearise_one(state: Floats, seen: KernelSeen, focal_px: float) -> tuple[Floats, Floats, tuple[float, ...]]:
-        landmarks = linearise_landmarks(rows, state, seen)
-        gaps = _link_gaps(rows, config)
+        both = linearise_landmarks(rows, seen, state)
+        between = rows.residual[2 * len(rows.roots) :]
+        gaps = float(between @ between)
         upper = blas.ssyrk(1.0, rows.jacobian.T)
         hessian: Floats = upper + upper.T
         hessian[np.diag_indices_from(hessian)] *= 0.5
-        gradient: Floats = rows.residual @ rows.jacobian
+        gradient = rows.gradient.copy()
         value = state[:linear]
         beyond = value - np.clip(value, low, high)
         stiff = precision / np.float32(config.limit_std**2)
@@ -66,7 +67,7 @@ def compiled_energy(
         hessian[lens, lens] += lens_precision
         gradient[lens] += lens_precision * offset
         prior = float((precision * value) @ value + (stiff * beyond) @ beyond)
-        errors = landmarks, gaps, prior, float(eyes @ gaze @ eyes), lens_precision * offset * offset
+        errors = both - gaps, gaps, prior, float(eyes @ gaze @ eyes), lens_precision * offset * offset
         return hessian, gradient, errors
 
     def linearise(state: Tensor) -> Normal:
@@ -80,24 +81,12 @@ def compiled_energy(
 
 def _pictures(observed: Observed, config: FitConfig) -> list[KernelSeen]:
     points, weights, centres = (t.numpy() for t in (observed.points_px, observed.weights, observed.principal_px))
-    share = weights * np.float32(config.independent_points / weights.shape[1])
+    usual = config.independent_points / weights.shape[1]
+    share, gap_trust = (
+        weights * np.float32(usual),
+        np.float32(config.landmark_std_iod / config.gap_std_iod / usual**0.5),
+    )
     robust = np.float32((config.robust_iod / config.landmark_std_iod) ** 2)
     units = np.float32(config.landmark_std_iod) * observed.iod_px.numpy()
     each = zip(points, share, centres, units, strict=True)
-    return [KernelSeen(seen, trust, centre, unit, robust) for seen, trust, centre, unit in each]
-
-
-def _link_gaps(rows: KernelRows, config: FitConfig) -> float:
-    """Fill the last rows of Jacobian and residual: the gaps between lids and lips. Returns their energy."""
-    count = 2 * rows.landmarks
-    unit = np.float32(config.landmark_std_iod / config.gap_std_iod)
-    usual = np.float32(np.sqrt(config.independent_points / rows.landmarks))
-    upper, lower = rows.roots[_UPPER], rows.roots[_LOWER]
-    # A point that is hidden or not believed has no gap either.
-    trust = np.sqrt(upper * lower) / usual * unit
-    up, down = (trust / upper)[:, None, None], (trust / lower)[:, None, None]
-    by_point = rows.residual[:count].reshape(-1, 2, 1)
-    rows.residual[count:] = (by_point[_UPPER] * up - by_point[_LOWER] * down).ravel()
-    slopes = rows.jacobian[:count].reshape(-1, 2, rows.jacobian.shape[1])
-    rows.jacobian[count:] = (slopes[_UPPER] * up - slopes[_LOWER] * down).reshape(-1, rows.jacobian.shape[1])
-    return float(rows.residual[count:] @ rows.residual[count:])
+    return [KernelSeen(seen, trust, centre, unit, robust, gap_trust) for seen, trust, centre, unit in each]

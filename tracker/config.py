@@ -34,7 +34,9 @@ class LiveConfig(FitConfig):
     cold_iterations: int = 12
     damping: float = 1e-6
     small_gain: float = 2e-2
-    # A step that lowers the energy by less than this part of it is the last.
+    # A step that promises to lower the energy by less than this part of it is the last.
+    limit_rounds: int = 3
+    # A step meets limits on its way, so often at most.
     robust_misses: float = 4.0
     # A head that fits no better takes at least so many times its median miss for ordinary.
     process_noise: float = 0.15

@@ -1,7 +1,10 @@
 """A first camera from nothing: the detector's own 3D points against a neutral head, in closed form, from any pose."""
 
+import math
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.camera import default_focal_px
@@ -10,11 +13,29 @@ from models.types import Camera, Landmarks
 # Points that expression hardly moves: forehead, temples, nose bridge and the corners of the eyes.
 RIGID = (6, 8, 9, 10, 33, 67, 103, 109, 127, 133, 151, 162, 168, 197, 195, 263, 297, 332, 338, 356, 362, 389, 5, 4)
 
+_RIGID = np.array(RIGID)
+EYE_CORNERS = (33, 263)
+
 
 def iod_px(landmarks: Landmarks) -> float:
     """The 3D distance between the outer corners of the eyes as detected: turning neither shrinks nor stretches it."""
-    points = detected_3d(landmarks)
-    return float(np.linalg.norm(points[33] - points[263]))
+    right, left = EYE_CORNERS
+    x, y = (landmarks.points_px[left] - landmarks.points_px[right]).tolist()
+    return math.hypot(x, y, float(landmarks.depth_px[left] - landmarks.depth_px[right]))
+
+
+def jump_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
+    """How far a face's points [L, 2] have moved in the picture, in the mean."""
+    off = now - before
+    return float(np.sqrt(np.einsum("lc,lc->l", off, off)).mean())
+
+
+def figure_change_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
+    """How much the figure of a face's firm points has changed, in the mean, wherever and however large it is."""
+    one, other = before[_RIGID].view(np.complex64)[:, 0], now[_RIGID].view(np.complex64)[:, 0]
+    one, other = one - one.sum() / len(one), other - other.sum() / len(other)
+    aligned = np.vdot(one, other) / np.vdot(one, one).real * one
+    return float(np.abs(other - aligned).sum()) / len(one)
 
 
 def detected_3d(landmarks: Landmarks) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

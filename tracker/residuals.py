@@ -67,8 +67,13 @@ def energy(
     observed: Observed,
     shared_by: int = 1,
     one_lens: bool = True,
+    robust_iod: Tensor | None = None,
 ) -> Linearise:
-    """The whole energy. Where `shared_by` rows share identity (and lens), each row bears its part of their priors."""
+    """The whole energy. Where `shared_by` rows share identity (and lens), each row bears its part of their priors.
+
+    `robust_iod` [N] is used in place of the config's.
+    """
+    width = observed.iod_px.new_full((1,), config.robust_iod) if robust_iod is None else robust_iod
     columns = layout.columns
     lens_shared_by = shared_by if one_lens else 1
 
@@ -77,7 +82,7 @@ def energy(
         view = view_landmarks(rows, unpacked.params, unpacked.camera, unpacked.identity)
         assert view.jacobian is not None
         view.jacobian[..., columns.focal] *= unpacked.camera.focal_px[:, None, None, None]  # a step moves its logarithm
-        hessian, gradient, landmarks, roots = _landmark_term(view.points_px, view.jacobian, config, observed)
+        hessian, gradient, landmarks, roots = _landmark_term(view.points_px, view.jacobian, config, observed, width)
         errors = {
             "landmarks": landmarks,
             "gaps": _gap_term(hessian, gradient, view.points_px, view.jacobian, roots, priors, config, observed),
@@ -94,14 +99,14 @@ def energy(
 
 
 def _landmark_term(
-    points_px: Tensor, jacobian: Tensor, config: FitConfig, observed: Observed
+    points_px: Tensor, jacobian: Tensor, config: FitConfig, observed: Observed, robust_iod: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Also the roots [N, L] of the weights that the points got."""
     unit = config.landmark_std_iod * observed.iod_px[:, None, None]  # pixels
     residual = (points_px - observed.points_px) / unit  # [N, L, 2] standard deviations
     squared = (residual * residual).sum(-1)  # [N, L]
     # Geman and McClure's: quadratic near zero, bounded far out.
-    scale = (config.robust_iod / config.landmark_std_iod) ** 2
+    scale = (robust_iod[:, None] / config.landmark_std_iod) ** 2
     trust = scale / (scale + squared)
     share = observed.weights * (config.independent_points / observed.weights.shape[1])
     root = share.sqrt() * trust  # of the weight in iteratively reweighted least squares

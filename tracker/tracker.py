@@ -37,7 +37,7 @@ from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.live import FrameFitter, LiveFit, Posterior, Seen
 from tracker.neutral import NeutralFace
 from tracker.person import PersonCheck, PersonConfig
-from tracker.pose import RIGID, first_camera, iod_px
+from tracker.pose import figure_change_px, first_camera, iod_px, jump_px
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class HeadTracker:
         self._posterior, self._seen_points = fit.posterior, landmarks.points_px
         self._enter(State.ENROLLING if self._enrolment is not None else State.TRACKING)
         result = self._result(frame, landmarks, fit)
-        self._learn(landmarks, frame.time_s, self._error_iod(fit, landmarks))
+        self._learn(landmarks, frame.time_s, fit.error_iod)
         return result
 
     # Beginning, losing, forgetting.
@@ -193,7 +193,7 @@ class HeadTracker:
         for last in attempts:
             start = self._cold_start(landmarks) if last is None else last.state
             fit = self._fitter.fit(self._seen(landmarks, time_s, start), start, last)
-            if self._error_iod(fit, landmarks) < self._config.wild_error_iod and fit.fitted_m[:, 2].min() > 0.02:
+            if fit.error_iod < self._config.wild_error_iod and fit.fitted_m[:, 2].min() > 0.02:
                 return fit
         return None
 
@@ -203,19 +203,13 @@ class HeadTracker:
     def _is_cut(self, landmarks: Landmarks) -> bool:
         if self._seen_points is None:
             return True
-        jump = np.linalg.norm(landmarks.points_px - self._seen_points, axis=1).mean() / iod_px(landmarks)
-        return bool(jump > self._config.cut_iod)
+        return jump_px(self._seen_points, landmarks.points_px) > self._config.cut_iod * iod_px(landmarks)
 
     def _is_new_shape(self, landmarks: Landmarks) -> bool:
         """Whether the firm points of the face form another figure than in the frame before, whatever its pose."""
         assert self._seen_points is not None
-        one, other = (
-            np.ascontiguousarray(p[list(RIGID)]).view(np.complex64)[:, 0]
-            for p in (self._seen_points, landmarks.points_px)
-        )
-        one, other = one - one.mean(), other - other.mean()
-        aligned = np.vdot(one, other) / np.vdot(one, one).real * one
-        return bool(np.abs(other - aligned).mean() / iod_px(landmarks) > self._config.new_shape_iod)
+        change = figure_change_px(self._seen_points, landmarks.points_px)
+        return change > self._config.new_shape_iod * iod_px(landmarks)
 
     def _cold_start(self, landmarks: Landmarks) -> NDArray[np.float32]:
         assert self._identity is not None
@@ -234,20 +228,13 @@ class HeadTracker:
         centre = np.array((width / 2, height / 2), np.float32)
         return Seen(landmarks.points_px, iod_px(landmarks), weights, centre, time_s)
 
-    def _error_iod(self, fit: LiveFit, landmarks: Landmarks) -> float:
-        missed = np.linalg.norm(fit.fitted_px - landmarks.points_px, axis=1).mean()
-        return float(missed) / iod_px(landmarks)
-
     def _result(self, frame: Frame, landmarks: Landmarks, fit: LiveFit) -> TrackResult:
         width, height = landmarks.size_px
-        unpacked = self._layout.unpack(
-            torch.from_numpy(fit.posterior.state)[None], torch.tensor([[width / 2, height / 2]])
-        )
+        params, camera = self._layout.read(fit.posterior.state, (width / 2, height / 2))
         told = self._corrections.apply(
-            Told(unpacked.params[0], unpacked.camera[0], fit.fitted_m), fit.fitted_px, landmarks.points_px, frame.time_s
+            Told(params, camera, fit.fitted_m), fit.fitted_px, landmarks.points_px, frame.time_s
         )
-        params, camera = told.params, told.camera
-        weights = self._blendshapes.read(params, unpacked.camera[0], fit.fitted_m)
+        weights = self._blendshapes.read(told.params, camera, fit.fitted_m)
         if self._at_rest is not None:
             self._at_rest.observe(weights, fit.fitted_m)
             weights = self._at_rest.relative(weights)
@@ -256,14 +243,14 @@ class HeadTracker:
             time_s=frame.time_s,
             size_px=landmarks.size_px,
             state=self._state,
-            params=params,
-            camera=camera,
-            seen_camera=unpacked.camera[0],
+            params=told.params,
+            camera=told.camera,
+            seen_camera=camera,
             landmarks=landmarks,
             fitted_px=fit.fitted_px,
             fitted_m=told.fitted_m,
             blendshapes=weights,
-            error_iod=self._error_iod(fit, landmarks),
+            error_iod=fit.error_iod,
             detect_ms=0.0,
             fit_ms=0.0,
             hint=None if self._enrolment is None else self._enrolment.hint,

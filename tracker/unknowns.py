@@ -58,6 +58,23 @@ class Layout:
             parts.insert(1, identity)
         return torch.cat((*parts, camera.translation, camera.focal_px.log()[:, None]), 1)
 
+    def read(self, state: NDArray[np.float32], principal_px: tuple[float, float]) -> tuple[HeadParams, Camera]:
+        """One state [D], without a batch. Views into it: torch's operators take as long as a step of the fit."""
+        c, at = self.columns, self._rotation.stop
+        params = HeadParams(
+            expression=torch.from_numpy(state[c.expression]),
+            jaw=torch.from_numpy(state[c.jaw]),
+            eyes=torch.from_numpy(state[c.eyes].reshape(2, 3)),
+            neck=torch.zeros(3),
+        )
+        camera = Camera(
+            rotation=torch.from_numpy(self.rotation_of(state)),
+            translation=torch.from_numpy(state[at : at + 3]),
+            focal_px=torch.from_numpy(np.exp(state[at + 3 :])).squeeze(0),
+            principal_px=torch.tensor(principal_px),
+        )
+        return params, camera
+
     def unpack(self, state: Tensor, principal_px: Tensor) -> Unpacked:
         c, rotation = self.columns, self._rotation
         params = HeadParams(

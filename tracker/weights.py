@@ -1,5 +1,7 @@
 """How far each landmark can be trusted in a picture, from where the head is turned and whether the eyes are open."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ Floats = NDArray[np.float32]
 # MediaPipe's face oval, clockwise in the picture from the top of the forehead.
 OUTLINE = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
            150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
+_OUTLINE = np.array(OUTLINE)
 RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
 # Upper lid, lower lid, inner and outer corner.
 RIGHT_EYE, LEFT_EYE = (159, 145, 133, 33), (386, 374, 362, 263)
@@ -26,21 +29,20 @@ class PointWeights:
         self._normals = normals.cpu().float().numpy()  # [L, 3] in the head frame
         self._normals[468:] = (0, 0, 1)  # an iris is seen as long as its eye is
         self._base = np.ones(len(self._normals), np.float32)
-        self._base[list(OUTLINE)] = config.outline_weight
+        self._base[_OUTLINE] = config.outline_weight
 
     def at(self, rotation: Floats, points_px: Floats) -> Floats:
         """[L] for a head turned by `rotation` [3, 3] of T_camera_head, and its landmarks in the picture [L, 2]."""
         facing = -(self._normals @ rotation[2])  # cosine between the surface and the line of sight
-        weights = self._base * np.clip((facing + 0.1) / 0.4, 0.05, 1).astype(np.float32)
+        weights: Floats = self._base * np.minimum(np.maximum((facing + 0.1) / 0.4, 0.05), 1)
         # Outline and hairline are points of the picture, not of the skin, as soon as the head turns.
-        weights[list(OUTLINE)] *= np.clip(rotation[2, 2] * -2 - 1, 0.02, 1)
+        weights[_OUTLINE] *= min(max(float(rotation[2, 2]) * -2 - 1, 0.02), 1)
         for iris, eye in ((RIGHT_IRIS, RIGHT_EYE), (LEFT_IRIS, LEFT_EYE)):
-            weights[iris] *= np.clip((lid_opening(points_px, eye) - SHUT) / (OPEN - SHUT), 0.02, 1)
-        return np.asarray(weights)
+            weights[iris] *= min(max((lid_opening(points_px, eye) - SHUT) / (OPEN - SHUT), 0.02), 1)
+        return weights
 
 
 def lid_opening(points: Floats, eye: tuple[int, int, int, int]) -> float:
     """The gap between the lids over the eye's width, in the picture."""
-    upper, lower, inner, outer = (points[index] for index in eye)
-    width = float(np.linalg.norm(inner - outer))
-    return float(np.linalg.norm(upper - lower)) / max(width, 1e-6)
+    upper, lower, inner, outer = (points[index].tolist() for index in eye)
+    return math.dist(upper, lower) / max(math.dist(inner, outer), 1e-6)

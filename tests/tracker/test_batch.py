@@ -1,6 +1,6 @@
 """The fit of many heads at once against the fit of one: the same numbers, on the CPU and on CUDA where there is one."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -18,12 +18,16 @@ from tracker.pose import first_camera, iod_px
 from tracker.residuals import Observed
 
 HEADS, FRAMES = 3, 8
-CONFIG = LiveConfig(small_gain=0.0)  # as many steps for one as for many
+CONFIG = LiveConfig(small_gain=0.0, warm_iterations=8)  # as many steps for one as for many, and enough of them
 
 
 def video(place: int) -> list[Landmarks]:
-    actor = Actor(place)
-    return [actor.seen(Pose(yaw=3.0 * index, z_m=0.5 + 0.1 * place), jawOpen=0.05 * index) for index in range(FRAMES)]
+    """The last head fits its points badly, so that more is believed of it."""
+    actor, random = Actor(place), np.random.default_rng(place)
+    bend = random.normal(0, 2.0 if place == HEADS - 1 else 0.0, (478, 2)).astype(np.float32)
+    poses = (Pose(yaw=3.0 * index, z_m=0.5 + 0.1 * place) for index in range(FRAMES))
+    frames = [actor.seen(pose, jawOpen=0.05 * index) for index, pose in enumerate(poses)]
+    return [replace(frame, points_px=frame.points_px + bend) for frame in frames]
 
 
 def one_by_one() -> list[list[Posterior]]:
@@ -56,7 +60,9 @@ def cold(landmarks: Landmarks) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return fitter.layout.without_identity().pack(load_builtin().zero_params((1,)), camera)[0].numpy()
 
 
-def given(frames: list[Landmarks], starts: torch.Tensor, before: BatchFit | None) -> BatchInput:
+def given(
+    frames: list[Landmarks], starts: torch.Tensor, before: BatchFit | None, misses: torch.Tensor | None = None
+) -> BatchInput:
     points = torch.from_numpy(np.stack([f.points_px for f in frames]))
     ones = torch.ones(len(frames))
     observed = Observed(
@@ -69,12 +75,13 @@ def given(frames: list[Landmarks], starts: torch.Tensor, before: BatchFit | None
     known = torch.full((len(frames),), before is not None)
     state = starts if before is None else before.state
     variance = torch.ones(len(frames), starts.shape[1] - 7) if before is None else before.variance
-    return BatchInput(observed, state, state, variance, known, ones)
+    return BatchInput(observed, state, state, variance, known, 0 * ones if misses is None else misses, ones)
 
 
 def test_many_at_once_agree_with_one_at_a_time() -> None:
     wanted = one_by_one()
     videos = [video(place) for place in range(HEADS)]
+    assert CONFIG.robust_misses * wanted[-1][0].miss_iod > 1.2 * CONFIG.robust_iod
     fitter = BatchFitter(load_builtin(), HEADS, CONFIG)
     for place in range(HEADS):
         fitter.set_identity(place, Actor(place).shape)
@@ -82,10 +89,16 @@ def test_many_at_once_agree_with_one_at_a_time() -> None:
     starts = torch.from_numpy(np.stack([cold(v[0]) for v in videos]))
     for index in range(FRAMES):
         frames = [v[index] for v in videos]
-        fit = fitter.fit(given(frames, starts, fit), CONFIG.cold_iterations if fit is None else None)
+        misses = torch.tensor([history[index - 1].miss_iod for history in wanted]) if fit else None
+        fit = fitter.fit(given(frames, starts, fit, misses), cold=fit is None)
         for place in range(HEADS):
             state, variance = wanted[place][index].state, wanted[place][index].variance
-            np.testing.assert_allclose(fit.state[place], state, atol=2e-2)
+            # What is told badly is held by limits, and those are met or not by a hair.
+            tolerance = 0.1 if place == HEADS - 1 else 2e-2
+            np.testing.assert_allclose(fit.state[place], state, atol=tolerance)
+            np.testing.assert_allclose(np.median(np.abs(fit.state[place] - state)), 0, atol=2e-3)
+            if place == HEADS - 1:
+                continue
             # At the edge of a limit rounding decides whether its stiffness counts.
             np.testing.assert_allclose(fit.variance[place].sqrt(), np.sqrt(variance), rtol=0.2, atol=1e-4)
 

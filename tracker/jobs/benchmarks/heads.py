@@ -10,8 +10,9 @@ from models.head import Head, pose_head, shape_head
 from models.landmark_rows import landmark_rows, view_landmarks
 from models.library import load_head
 from models.types import Camera, Embedding, HeadParams, Prior
+from tracker.jacobian_kernel import linearise
 from tracker.jobs.bench import Row, Settings, Tell, median_ms
-from tracker.solver_kernel import KernelRows, KernelSeen, linearise_landmarks
+from tracker.solver_kernel import KernelRows, KernelSeen
 from tracker.unknowns import Layout
 
 FLAME_VERTICES, FLAME_IDENTITIES, FLAME_EXPRESSIONS = 5023, 300, 100
@@ -54,7 +55,7 @@ def compiled_ms(head: Head) -> float:
     centre = camera.principal_px[0].numpy()
     kernel = KernelRows.of(rows)
     seen = KernelSeen(observed, share, centre, np.float32(1), np.float32(9))
-    return median_ms(lambda: linearise_landmarks(kernel, state, seen))
+    return median_ms(lambda: linearise(kernel, seen, state))
 
 
 def some_params(head: Head, batch: int) -> HeadParams:
