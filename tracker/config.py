@@ -46,7 +46,7 @@ class LiveConfig(FitConfig):
     hold: float = 1.5
     # What the landmarks of a thirtieth of a second ago say of a still face, beside those of now, which say 1.
     still_shape: float = 1.0
-    still_camera: float = 3.0
+    still_camera: float = 4.0
     # Still is what shifts the landmarks by no more than this energy: one parameter, and the camera's six together.
     common_shift_iod: float = 0.003
     # The detector moves all its points together by about this much from picture to picture.

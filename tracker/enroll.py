@@ -2,7 +2,7 @@
 
 The first frame alone gives a usable identity. Then frames that differ from those at hand, in pose or expression,
 become keyframes. One pass of the joint solve linearises them one a frame, eliminates each one's own expression and
-pose, and moves what is shared at its end. Nothing here looks at a clock: the same frames give the same identity.
+pose, and moves all of them in the frame after. Nothing here looks at a clock: the same frames give the same identity.
 """
 
 from dataclasses import dataclass, replace
@@ -99,12 +99,11 @@ class Enrolment:
         trusted = error_iod < self._config.worst_error_iod
         if not self._pending and trusted and self._take(self._keyframe(landmarks, live_state)):
             self._same_set, self._before = 0, None
-        keyframe = self._keyframes[len(self._pending)]
-        self._pending.append(self._linearise(keyframe))
-        if len(self._pending) < len(self._keyframes):
-            return False
-        self._move()
-        return True
+        if len(self._pending) == len(self._keyframes):
+            self._move()
+            return True
+        self._pending.append(self._linearise(self._keyframes[len(self._pending)]))
+        return False
 
     def _take(self, candidate: _Keyframe) -> bool:
         """Keep the frame if it adds to the variety of those at hand."""
@@ -149,22 +148,17 @@ class Enrolment:
         hessian = torch.stack([part.hessian for part in parts]).sum(0)
         gradient = torch.stack([part.gradient for part in parts]).sum(0)
         shared = parts[0].shared_step(hessian, gradient)
-        for index, (keyframe, part) in enumerate(zip(self._keyframes, parts, strict=True)):
-            step = part.whole_step(shared)
-            self._keyframes[index] = replace(keyframe, state=self._fitter.layout.retract(keyframe.state, step))
-        self._align_shared()
+        columns, retract = self._fitter.layout.columns, self._fitter.layout.retract
+        states = torch.cat([keyframe.state for keyframe in self._keyframes])
+        states = retract(states, torch.cat([part.whole_step(shared) for part in parts]))
+        # A keyframe joins with the identity of its day: all get the first one's.
+        for column in (columns.identity, slice(-1, None)):
+            states[1:, column] = states[:1, column]
+        self._keyframes = [
+            replace(keyframe, state=state[None]) for keyframe, state in zip(self._keyframes, states, strict=True)
+        ]
         self._change = float(shared[:-1].abs().mean()) if len(shared) > 1 else 0.0
         self._same_set += 1
-
-    def _align_shared(self) -> None:
-        """A keyframe joins with the identity of its day: give all of them the first one's."""
-        columns = self._fitter.layout.columns
-        first = self._keyframes[0].state
-        for index, keyframe in enumerate(self._keyframes[1:], 1):
-            state = keyframe.state.clone()
-            state[:, columns.identity] = first[:, columns.identity]
-            state[:, -1] = first[:, -1]
-            self._keyframes[index] = replace(keyframe, state=state)
 
 
 def _distances(ones: list[_Keyframe], others: list[_Keyframe]) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ from tracker.calibration import Corrections, Told
 from tracker.config import LiveConfig
 from tracker.enroll import EnrolConfig, Enrolment
 from tracker.fit import PersonFitter
+from tracker.glide import Glide
 from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.live import FrameFitter, LiveFit, Posterior, Seen
 from tracker.neutral import NeutralFace
@@ -57,6 +58,8 @@ class TrackerConfig:
     # Turning bends the figure of a face's firm points by a third of this from frame to frame; another face by more.
     stale_s: float = 0.5
     # Older than this, the last pose is no place to begin from.
+    longest_wait: int = 8
+    # Frames between two tries to begin with what makes no sense: learning's first step is dear.
 
 
 class Fitter(Protocol):
@@ -99,6 +102,9 @@ class HeadTracker:
         self._fitter: Fitter | None = None
         self._posterior: Posterior | None = None
         self._seen_points: NDArray[np.float32] | None = None  # [L, 2] of the last frame that was fitted
+        self._seen_size = (0, 0)  # and its width and height
+        self._glide = Glide()
+        self._refused = self._waiting = 0  # beginnings that made no sense, in a row; frames until the next try
 
     @property
     def state(self) -> State:
@@ -135,13 +141,17 @@ class HeadTracker:
         if self._enrolment is not None and self._state is State.LOST and self._is_stale(frame.time_s):
             self._forget()  # who was seen for a moment may not be who is here now
         if self._fitter is None:
+            if self._waiting:
+                self._waiting -= 1
+                return self._lose(frame, landmarks)
             self._begin(landmarks, frame.time_s)
         fit = self._fit(landmarks, frame.time_s)
         if fit is None:
-            if self._posterior is None:  # nothing was learned yet: do not begin with what makes no sense
-                self._forget()
+            if self._posterior is None:
+                self._refuse_beginning()
             return self._lose(frame, landmarks)
-        self._posterior, self._seen_points = fit.posterior, landmarks.points_px
+        self._refused = 0
+        self._posterior, self._seen_points, self._seen_size = fit.posterior, landmarks.points_px, landmarks.size_px
         self._enter(State.ENROLLING if self._enrolment is not None else State.TRACKING)
         result = self._result(frame, landmarks, fit)
         self._learn(landmarks, frame.time_s, fit.error_iod)
@@ -166,6 +176,12 @@ class HeadTracker:
         self._enrolment = Enrolment(self._person_fitter, landmarks, time_s, self._config.enrol)
         self._adopt(self._enrolment.identity)
 
+    def _refuse_beginning(self) -> None:
+        """Nothing was learned yet, and what is seen makes no sense: look again, ever less often while it does not."""
+        self._forget()
+        self._waiting = min(2**self._refused, self._config.longest_wait) - 1
+        self._refused += 1
+
     def _lose(self, frame: Frame, landmarks: Landmarks | None) -> TrackResult:
         if self._state is not State.SEARCHING:
             self._enter(State.LOST)
@@ -185,15 +201,17 @@ class HeadTracker:
         """From the last frame, or, if that leads nowhere, from nothing; None where even that makes no sense."""
         assert self._fitter is not None
         before = self._posterior
-        if self._is_stale(time_s) or self._is_cut(landmarks):
-            before = None
+        if self._is_stale(time_s) or self._is_cut(landmarks) or landmarks.size_px != self._seen_size:
+            before = None  # pictures of another size have another focal length
         if self._check is not None and (before is None or self._is_new_shape(landmarks)):
             self._check.break_at(time_s, gone=before is None)
         attempts = (None,) if before is None else (before, None)
         for last in attempts:
-            start = self._cold_start(landmarks) if last is None else last.state
-            fit = self._fitter.fit(self._seen(landmarks, time_s, start), start, last)
+            expected = None if last is None else self._glide.expect(last, time_s)
+            start = self._cold_start(landmarks) if expected is None else expected.state
+            fit = self._fitter.fit(self._seen(landmarks, time_s, start), start, expected)
             if fit.error_iod < self._config.wild_error_iod and fit.fitted_m[:, 2].min() > 0.02:
+                self._glide.note(fit.posterior, expected)
                 return fit
         return None
 
@@ -213,13 +231,8 @@ class HeadTracker:
 
     def _cold_start(self, landmarks: Landmarks) -> NDArray[np.float32]:
         assert self._identity is not None
-        camera = first_camera(self._neutral, landmarks, self._focal_px(landmarks.size_px))
+        camera = first_camera(self._neutral, landmarks, focal_px(self._identity, landmarks.size_px))
         return self._layout.pack(self.head.zero_params((1,)), camera)[0].numpy()
-
-    def _focal_px(self, size_px: tuple[int, int]) -> float:
-        """The known focal length, should the pictures have changed their size."""
-        assert self._identity is not None
-        return self._identity.focal_px * default_focal_px(*size_px) / default_focal_px(*self._identity.size_px)
 
     def _seen(self, landmarks: Landmarks, time_s: float, start: NDArray[np.float32]) -> Seen:
         rotation = self._layout.rotation_of(start)
@@ -294,7 +307,7 @@ class HeadTracker:
         self._neutral = self._person_fitter.neutral_of(identity.shape)
         self._blendshapes = BlendshapeReader(self.head, identity)
         if self._posterior is not None and self._identity is not None:
-            state = self._layout.with_focal(self._posterior.state, identity.focal_px)
+            state = self._layout.with_focal(self._posterior.state, focal_px(identity, self._seen_size))
             self._posterior = replace(self._posterior, state=state)
         self._identity = identity
 
@@ -308,3 +321,8 @@ class HeadTracker:
         state = torch.from_numpy(self._posterior.state)
         expressions = self.head.expression_size
         return torch.cat((state[:expressions], self._identity.shape, state[expressions:]))[None]
+
+
+def focal_px(identity: Identity, size_px: tuple[int, int]) -> float:
+    """The known focal length for pictures of this size, should it have changed."""
+    return identity.focal_px * default_focal_px(*size_px) / default_focal_px(*identity.size_px)

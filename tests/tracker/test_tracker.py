@@ -130,6 +130,47 @@ def test_learning_does_not_begin_with_what_makes_no_sense() -> None:
     assert max(errors(play(who, talking(actor), 1, 30))) < 0.02
 
 
+def test_what_makes_no_sense_is_tried_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    actor, who = Actor(9), tracker()
+    begin, tries = who._begin, [0]
+
+    def counted(landmarks: Landmarks, time_s: float) -> None:
+        tries[0] += 1
+        begin(landmarks, time_s)
+
+    monkeypatch.setattr(who, "_begin", counted)
+    points = np.random.default_rng(0).uniform(0, 480, (478, 2)).astype(np.float32)
+    nonsense = replace(actor.seen(Pose()), points_px=points)
+    results = play(who, lambda index: nonsense, 0, 40)
+    assert states(results) == [State.SEARCHING]
+    assert 3 < tries[0] <= 8
+    back = play(who, talking(actor), 40, 50)
+    assert State.ENROLLING in states(back)
+    assert [result.state for result in back].index(State.ENROLLING) < 8
+
+
+def test_a_shaken_picture_blurs_the_face_and_nothing_is_lost() -> None:
+    """While the camera is knocked the detector's points lag, smear together and tremble, then all is as before."""
+    actor, who, random = Actor(5), tracker(), np.random.default_rng(5)
+    script = talking(actor)
+    before = play(who, script, 0, 120)
+
+    def blurred(index: int) -> Landmarks:
+        sharp, last = script(index), script(index - 1)
+        assert sharp is not None
+        assert last is not None
+        shake = 12 * np.array((np.sin(2.5 * index), np.cos(1.9 * index)))
+        smeared = 0.5 * (sharp.points_px + last.points_px) + shake + random.normal(0, 1.2, (478, 2))
+        return replace(sharp, points_px=smeared.astype(np.float32))
+
+    during = play(who, blurred, 120, 150)
+    after = play(who, script, 150, 220)
+    assert states(before)[-1:] == states(during) == states(after) == [State.TRACKING]  # nor taken for somebody else
+    assert max(errors(during)) < 0.04
+    assert max(errors(after)) < 0.02
+    assert np.median(errors(after)) < 1.2 * np.median(errors(before))
+
+
 def test_a_cut_to_elsewhere_is_followed_at_once() -> None:
     actor, who = Actor(4), tracker()
     play(who, talking(actor), 0, 100)
