@@ -32,6 +32,7 @@ from tests.web.conftest import FLAGS, NAMES
 ROOT = Path(__file__).parents[2]
 WRAP = 2**32
 WARM_UP_MS = 8000  # enrolment is over by then
+MOST_GROWN_MB, MOST_LATER_MS = 15, 4  # of a soak's last third against the minutes after its first
 
 # Runs in the page. Keeps when each numbered picture was captured, and when its parameters and its overlay came.
 PROBE = """
@@ -174,11 +175,31 @@ def main() -> None:
         page.goto(address + "/healthz")  # a page of the right origin with nothing on it
         page.evaluate(PROBE, [arguments.overlay, CELLS, CELL, WIDTH, HEIGHT])
         page.wait_for_timeout(WARM_UP_MS)
+        taken = []
         for _ in range(max(1, round(arguments.soak))):
             if arguments.soak:
                 page.wait_for_timeout(max(0.0, 1000 * (60 - arguments.seconds)))
-            print(json.dumps(measure(page, program, arguments.seconds)), flush=True)
+            taken.append(measure(page, program, arguments.seconds))
+            print(json.dumps(taken[-1]), flush=True)
         browser.close()
+    if len(taken) >= 4:
+        sys.exit(verdict(taken))
+
+
+def verdict(taken: list[dict[str, Any]]) -> int:
+    """Whether the last third is where the minutes after the first were: 0 or 1."""
+    third = (len(taken) - 1) // 3
+    early, late = taken[1 : 1 + third], taken[-third:]
+
+    def middle(minutes: list[dict[str, Any]], key: str) -> float:
+        values = [minute[key][0] if isinstance(minute[key], list) else minute[key] for minute in minutes]
+        return float(np.median([value for value in values if value is not None]))
+
+    grown_mb = middle(late, "server_memory_mb") - middle(early, "server_memory_mb")
+    later_ms = middle(late, "params_ms") - middle(early, "params_ms")
+    steady = grown_mb <= MOST_GROWN_MB and later_ms <= MOST_LATER_MS
+    print(f"memory {grown_mb:+.0f} MB, parameters {later_ms:+.1f} ms: {'steady' if steady else 'NOT STEADY'}")
+    return 0 if steady else 1
 
 
 if __name__ == "__main__":
