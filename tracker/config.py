@@ -17,6 +17,8 @@ class FitConfig:
     # How exactly the gaps between lids and between lips are to be met; each of the pairs counts in full.
     outline_weight: float = 0.1
     # Outline and hairline slide over the skin as the head turns.
+    unseen: tuple[int, ...] = ()
+    # Landmarks that are not looked at: how well they are guessed tells how good the head is.
     limit_std: float = 0.05
     # Beyond its limits a weight is held back this hard.
     vergence_std: float = 0.05

@@ -18,6 +18,7 @@ _OUTLINE = np.array(OUTLINE)
 RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
 # Upper lid, lower lid, inner and outer corner.
 RIGHT_EYE, LEFT_EYE = (159, 145, 133, 33), (386, 374, 362, 263)
+UNSEEN = 1e-6  # the weight of a landmark that is not looked at: nothing, but no division by it fails
 SHUT, OPEN = 0.10, 0.18  # lid opening over the eye's width, below which the iris is a guess, above which it is seen
 
 
@@ -30,6 +31,7 @@ class PointWeights:
         self._normals[468:] = (0, 0, 1)  # an iris is seen as long as its eye is
         self._base = np.ones(len(self._normals), np.float32)
         self._base[_OUTLINE] = config.outline_weight
+        self._base[list(config.unseen)] = UNSEEN
 
     def at(self, rotation: Floats, points_px: Floats) -> Floats:
         """[L] for a head turned by `rotation` [3, 3] of T_camera_head, and its landmarks in the picture [L, 2]."""

@@ -15,14 +15,16 @@ from models.head import Head
 from models.types import Landmarks, State, TrackResult
 from render.studio import Motion, film, random_person, random_stage
 from render.studio.motion import SINGLE_MOTIONS, head_sweeps, one_rise, talking
+from tracker.config import LiveConfig
 from tracker.jobs.benchmarks import truth_metrics as metrics
-from tracker.jobs.benchmarks.clips import Detected, hide, new_tracker, person_changes, report_clip
+from tracker.jobs.benchmarks.clips import Detected, new_tracker, person_changes, report_clip
 from tracker.jobs.benchmarks.promises import PROMISES, keeps
 from tracker.jobs.benchmarks.truth_metrics import Floats, TruthTrack
 from tracker.jobs.benchmarks.truth_rig import Act, Filmed, track_session
 from tracker.landmarks import open_detector
 from tracker.metrics import LIPS
 from tracker.pose import iod_px
+from tracker.tracker import TrackerConfig
 
 
 @lru_cache(maxsize=1)
@@ -201,8 +203,7 @@ def test_a_clip_is_measured_every_way() -> None:
 def test_hidden_landmarks_have_no_say() -> None:
     fits = []
     for spoilt in (0.0, 0.4):
-        tracker = new_tracker(builtin())
-        hide(tracker, LIPS)
+        tracker = new_tracker(builtin(), config=TrackerConfig(live=LiveConfig(unseen=LIPS)))
         for seen, frame in zip(filmed().landmarks[:8], as_clip().frames(), strict=False):
             assert seen is not None
             points = seen.points_px.copy()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.head import Head
 from models.library import load_head
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
+from tracker.config import LiveConfig
 from tracker.jobs.reading import open_video
 from tracker.jobs.video import series
 from tracker.landmarks import LandmarkDetector, open_detector
@@ -24,7 +25,6 @@ from tracker.tracker import HeadTracker, TrackerConfig
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 RIGHT_LIDS, LEFT_LIDS = EYELIDS[:16], EYELIDS[16:]
-UNSEEN = 1e-6  # the weight of a hidden landmark: nothing, but no division by it fails
 BLANK_FRAMES = 15  # of a made loss
 QUICK_FRAMES = 150
 SPLICE_FRAMES = 120  # of either person at most,
@@ -142,24 +142,10 @@ def _hidden_error(head: Head, identity: Identity | None, clip: Detected, groups:
         return float("nan")
     errors = []
     for group in groups:
-        tracker = new_tracker(head, identity)
-        hide(tracker, group)
+        tracker = new_tracker(head, identity, TrackerConfig(live=LiveConfig(unseen=group)))
         error = 100 * series(follow_all(tracker, clip)).error()[:, list(group)].mean(1)
         errors.append(float(np.nanmedian(error)) if np.isfinite(error).any() else float("nan"))
     return float(np.mean(errors))
-
-
-def hide(tracker: HeadTracker, points: tuple[int, ...]) -> None:
-    """Let the fit not see these landmarks."""
-    weights = tracker._person_fitter.weights
-    plain = weights.at
-
-    def without(*args: object, **kwargs: object) -> NDArray[np.float32]:
-        seen = plain(*args, **kwargs)  # type: ignore[arg-type]
-        seen[list(points)] *= UNSEEN
-        return seen
-
-    weights.at = without  # type: ignore[method-assign]
 
 
 def _gap(seen: list[bool], with_face: list[bool]) -> float:
