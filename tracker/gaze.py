@@ -53,15 +53,8 @@ class GazeReader:
         self, seen_px: NDArray[np.float32], camera: Camera, fitted_m: NDArray[np.float32], time_s: float
     ) -> Floats:
         """Pitch and yaw [2] of both eyes in the head frame, from the detected points and the fit of a frame."""
-        rotation, focal = camera.rotation.tolist(), float(camera.focal_px)
-        places, weights = zip(
-            *(_iris_place(seen_px, fitted_m, rotation, focal, eye, side) for eye, side in ((_LEFT, -1), (_RIGHT, 1))),
-            strict=True,
-        )
-        weight = max(sum(weights), LEAST_SEEN)
-        aside, above = (
-            sum(w * place[axis] for w, place in zip(weights, places, strict=True)) / weight for axis in (0, 1)
-        )
+        (aside, above), weight = iris_place(seen_px, camera, fitted_m)
+        weight = max(weight, LEAST_SEEN)
         c = self._calibration
         alone = np.minimum(np.maximum((c.pitch * (c.level - above), c.yaw * aside), -HIGHEST), HIGHEST)
         gaze = self._blend(alone, NOISE**2 / min(weight, 1.0), time_s)
@@ -80,6 +73,22 @@ class GazeReader:
         self._variance = spread * own / (spread + own)
         self._time_s = time_s
         return self._gaze
+
+
+def iris_place(
+    seen_px: NDArray[np.float32], camera: Camera, fitted_m: NDArray[np.float32]
+) -> tuple[tuple[float, float], float]:
+    """Both irises' mean place between their corners, to the subject's left and up in eye widths; how well seen: 0 to 2.
+
+    The camera and the landmarks are the fit's own.
+    """
+    rotation, focal = camera.rotation.tolist(), float(camera.focal_px)
+    (left, left_weight), (right, right_weight) = (
+        _iris_place(seen_px, fitted_m, rotation, focal, eye, side) for eye, side in ((_LEFT, -1), (_RIGHT, 1))
+    )
+    weight = left_weight + right_weight
+    share = left_weight / weight if weight else 0.5
+    return (share * left[0] + (1 - share) * right[0], share * left[1] + (1 - share) * right[1]), weight
 
 
 def _iris_place(

@@ -76,9 +76,13 @@ class Filmed:
 
 
 def film_session(head: Head, seed: int, quick: bool = False) -> Filmed:
+    """The head plays a random person through a session."""
+    return film_acts(head, seed, session(head, seed, quick))
+
+
+def film_acts(head: Head, seed: int, acts: Sequence[Act]) -> Filmed:
     """The head plays a random person."""
     stage = random_stage(seed)
-    acts = session(head, seed, quick)
     detector = open_detector("mesh")
     try:
         shots: list[Shot] = []
@@ -94,12 +98,7 @@ def film_session(head: Head, seed: int, quick: bool = False) -> Filmed:
 
 def track_session(filmed: Filmed, tracker: HeadTracker, apart: Floats) -> Session:
     """`apart` is `frames_apart` of the two heads."""
-    times = [shot.time_s for shot in filmed.shots]
-    times += [times[-1] + (k + 1) / FPS for k in range(len(filmed.held))]
-    seen = (*filmed.landmarks, *filmed.held)
-    picture = np.broadcast_to(np.uint8(0), (filmed.size_px[1], filmed.size_px[0], 3))  # its size alone is looked at
-    frames = [Frame(picture, time_s, index) for index, time_s in enumerate(times)]
-    results = [tracker.follow(landmarks, frame) for landmarks, frame in zip(seen, frames, strict=True)]
+    results = follow_film(filmed, tracker)
     played = results[: len(filmed.shots)]
     whole = truth_track(list(filmed.shots), played, apart)
     return Session(
@@ -108,6 +107,16 @@ def track_session(filmed: Filmed, tracker: HeadTracker, apart: Floats) -> Sessio
         _spread(results[len(filmed.shots) :]),
         tuple(result.state.value for result in played),
     )
+
+
+def follow_film(filmed: Filmed, tracker: HeadTracker) -> list[TrackResult]:
+    """Of every shot, and of the last picture held."""
+    times = [shot.time_s for shot in filmed.shots]
+    times += [times[-1] + (k + 1) / FPS for k in range(len(filmed.held))]
+    seen = (*filmed.landmarks, *filmed.held)
+    picture = np.broadcast_to(np.uint8(0), (filmed.size_px[1], filmed.size_px[0], 3))  # its size alone is looked at
+    frames = [Frame(picture, time_s, index) for index, time_s in enumerate(times)]
+    return [tracker.follow(landmarks, frame) for landmarks, frame in zip(seen, frames, strict=True)]
 
 
 def truth_track(shots: list[Shot], results: list[TrackResult], apart: Floats) -> TruthTrack:
