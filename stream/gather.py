@@ -16,10 +16,10 @@ from torch import Tensor
 from models.head import Head
 from models.types import Identity, MienError
 from stream.logs import event
-from tracker.batch import SIZES, BatchFitter, BatchInput, CapturedFit, graph_size
+from tracker.batch import SIZES, graph_size
 from tracker.config import LiveConfig
+from tracker.device import DeviceBatch, Picture
 from tracker.live import LiveFit, Posterior, Seen
-from tracker.residuals import Observed
 from tracker.tracker import HeadTracker
 
 Floats = NDArray[np.float32]
@@ -28,10 +28,7 @@ DONE_WITHIN_S = 5.0
 
 @dataclass
 class _Request:
-    place: int
-    seen: Seen
-    start: Floats
-    before: Posterior | None
+    picture: Picture
     done: threading.Event = field(default_factory=threading.Event)
     fit: LiveFit | None = None
 
@@ -89,16 +86,19 @@ class Gatherer:
 
     def _run(self) -> None:
         try:
-            batches = {size: _Batch(self._head, size, self._config, self._device) for size in SIZES}
+            batches = {size: DeviceBatch(self._head, size, self._config, self._device) for size in SIZES}
             while (taken := self._take()) is not None:
                 requests, identities, size = taken
                 for place, shape in identities.items():
-                    for fits in (batch for batch_size, batch in batches.items() if place < batch_size):
-                        fits.identify(place, shape)
+                    for batch in (batch for batch_size, batch in batches.items() if place < batch_size):
+                        batch.identify(place, shape)
                 for cold in (False, True):
-                    some = [request for request in requests if (request.before is None) is cold]
+                    some = [request for request in requests if (request.picture.before is None) is cold]
                     if some:
-                        batches[size].fit(some, cold)
+                        fits = batches[size].fit([request.picture for request in some], cold)
+                        for request, fit in zip(some, fits, strict=True):
+                            request.fit = fit
+                            request.done.set()
                         self.batches, self.fits = self.batches + 1, self.fits + len(some)
         except Exception as error:
             self._failed = repr(error)
@@ -117,7 +117,7 @@ class Gatherer:
             requests, self._waiting = self._waiting, []
             identities, self._identities = self._identities, {}
             taken = [place for place in range(SIZES[-1]) if place not in self._free]
-            return requests, identities, graph_size(max((*taken, *(r.place for r in requests))) + 1)
+            return requests, identities, graph_size(max((*taken, *(r.picture.place for r in requests))) + 1)
 
 
 class Seat:
@@ -131,7 +131,7 @@ class Seat:
         return self
 
     def fit(self, seen: Seen, start: Floats, before: Posterior | None) -> LiveFit:
-        return self._gatherer.fit(_Request(self._place, seen, start, before))
+        return self._gatherer.fit(_Request(Picture(self._place, seen, start, before)))
 
     def leave(self) -> None:
         if not self._left:
@@ -149,68 +149,3 @@ class SeatedTracker(HeadTracker):
     def close(self) -> None:
         super().close()
         self._seat.leave()
-
-
-class _Batch:
-    """The fits of `size` places: buffers on this side, a fitter (on CUDA, captured) on the other."""
-
-    def __init__(self, head: Head, size: int, config: LiveConfig, device: torch.device) -> None:
-        self._fitter = BatchFitter(head, size, config)
-        self._device = device
-        self._graphs: dict[bool, CapturedFit] = {}  # by whether they begin from nothing
-        self._steps = {True: len(config.cold_widening) * config.cold_iterations, False: config.warm_iterations}
-        unknowns = self._fitter.layout.columns.count
-        landmarks = len(head.embedding.vertices)
-        state = np.zeros((size, unknowns + 6), np.float32)  # a rotation has nine entries and three unknowns
-        turn = self._fitter.layout.columns.rotation.start
-        state[:, [turn, turn + 4, turn + 8]] = 1
-        state[:, -2], state[:, -1] = 0.5, np.log(600)
-        self._points = np.zeros((size, landmarks, 2), np.float32)
-        self._weights = np.zeros((size, landmarks), np.float32)
-        self._others = np.ones((size, 5), np.float32)  # IOD, principal point, time since the last frame, its miss
-        self._starts, self._befores = state.copy(), state.copy()
-        self._variances = np.ones((size, unknowns - 1), np.float32)
-        self._known = np.zeros(size, np.bool_)
-        for cold in (False, True):
-            if device.type == "cuda":
-                self._graphs[cold] = CapturedFit(self._fitter, self._given(), cold)
-
-    def identify(self, place: int, shape: Tensor) -> None:
-        self._fitter.set_identity(place, shape.to(self._device))
-
-    def fit(self, requests: list[_Request], cold: bool) -> None:
-        """Answers all requests."""
-        for request in requests:
-            self._fill(request)
-        with torch.inference_mode():
-            graph = self._graphs.get(cold)
-            found = graph.fit(self._given()) if graph else self._fitter.fit(self._given(), cold)
-            size = len(self._known)
-            parts = (found.state, found.variance, found.points_px.reshape(size, -1), found.camera_m.reshape(size, -1))
-            widths = np.cumsum([part.shape[1] for part in parts])[:-1]
-            answers = torch.cat(parts, 1).cpu().numpy()  # the batch's one wait for the device
-        for request in requests:
-            state, variance, points, camera = (part.copy() for part in np.split(answers[request.place], widths))
-            fitted_px, fitted_m = points.reshape(-1, 2), camera.reshape(-1, 3)
-            request.fit = LiveFit.of(state, variance, fitted_px, fitted_m, request.seen, self._steps[cold])
-            request.done.set()
-
-    def _fill(self, request: _Request) -> None:
-        place, seen, before = request.place, request.seen, request.before
-        self._points[place], self._weights[place] = seen.points_px, seen.weights
-        elapsed = max(seen.time_s - before.time_s, 1e-3) * 30 if before is not None else 1.0
-        miss_iod = before.miss_iod if before is not None else 0.0
-        self._others[place] = (seen.iod_px, *seen.centre_px, elapsed, miss_iod)
-        self._starts[place] = request.start
-        self._known[place] = before is not None
-        if before is not None:
-            self._befores[place], self._variances[place] = before.state, before.variance
-
-    def _given(self) -> BatchInput:
-        def sent(array: NDArray[np.generic]) -> Tensor:
-            return torch.from_numpy(array).to(self._device)
-
-        starts, others = sent(self._starts), sent(self._others)
-        observed = Observed(sent(self._points), others[:, 0], sent(self._weights), others[:, 1:3], starts[:, -1].exp())
-        befores, variances, known = sent(self._befores), sent(self._variances), sent(self._known)
-        return BatchInput(observed, starts, befores, variances, known, others[:, 4], others[:, 3])

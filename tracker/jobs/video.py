@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.head import Head
 from models.library import load_head
 from models.npz import write_npz
 from models.types import Identity, MienError, State, TrackResult
@@ -30,7 +31,7 @@ from tracker.metrics import Series, measure
 from tracker.photometric.skin import SkinLearner
 from tracker.photometric.texture import TextureSolver
 from tracker.pose import iod_px
-from tracker.tracker import HeadTracker
+from tracker.tracker import HeadTracker, OpenFitter
 
 LIMITS = (
     "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
@@ -69,7 +70,8 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     head = load_head(options.head)
     identity = read_identity(options.identity, head) if options.identity else None
     folder = output_folder(output)
-    tracker = HeadTracker(head, open_detector(options.detector, face=options.face), identity)
+    detector = open_detector(options.detector, face=options.face)
+    tracker = HeadTracker(head, detector, identity, open_fitter=fitters_of(options.device, head))
     by_pixels = options.mode == "photometric"
     tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture or by_pixels else None)
     try:
@@ -226,8 +228,16 @@ def say(folder: Path, report: dict[str, Any]) -> None:
         print(f"lost: {line}")
 
 
+def fitters_of(device: str, head: Head) -> OpenFitter | None:
+    """None for the CPU, where one face is followed unless a GPU is asked for by name."""
+    if device != "cuda":
+        return None
+    from tracker.device import fitters_on
+
+    return fitters_on(device, head)
+
+
 def check_device(device: str) -> None:
-    """One face is followed on the CPU, whatever else is there."""
     if device == "cuda":
         import torch
 
