@@ -34,8 +34,10 @@ class PersonConfig:
     usual_after: float = 3.0
     # So many checks without a doubt are worth as much as the code that was learned.
     surprise: float = 12.0
-    surprise_after_break: float = 10.0
+    surprise_after_break: float = 6.0
     # Somebody else is who would gain more by another identity than this, in energy a frame.
+    stray: float = 30.0
+    # And more by this over the number of checks since the break: the mean of few strays.
     break_s: float = 2.5
     # So long is a face new, after a cut or as it returns. People seldom change places in plain view.
 
@@ -112,7 +114,7 @@ class PersonCheck:
         if self._checks < config.checks_before_verdict:
             return False
         self.gain = self._recent.gain(self._usual_step, config.another_std)
-        return self.gain > (config.surprise_after_break if is_new else config.surprise)
+        return self.gain > (config.surprise_after_break + config.stray / self._checks if is_new else config.surprise)
 
     def _note_usual(self, hessian: Tensor, gradient: Tensor) -> None:
         config = self._config
