@@ -15,8 +15,8 @@ from models.types import MienError
 from tests.tracker.people import Picture, scene
 
 
-def fit(*words: object) -> None:
-    mien.parse(["fit", *map(str, words)])()
+def fit(*words: object, texture: bool = False) -> None:
+    mien.parse(["fit", *map(str, words), *([] if texture else ["--no-texture"])])()
 
 
 def save(path: Path, picture: Picture) -> Path:
@@ -36,7 +36,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_a_photo_gives_its_head(photo: Path, tmp_path: Path) -> None:
-    fit(photo, "-o", tmp_path / "out")
+    fit(photo, "-o", tmp_path / "out", texture=True)
     folder = tmp_path / "out" / "photo"
     written = ["camera.json", "head.glb", "head.obj", "identity.npz", "overlay.png", "report.json",
                "texture.png", "track.npz"]  # fmt: skip
@@ -51,6 +51,22 @@ def test_a_photo_gives_its_head(photo: Path, tmp_path: Path) -> None:
     report = json.loads((folder / "report.json").read_text())
     assert report["with_face"] == 1
     assert report["metrics"]["error_median"] == pytest.approx(100 * arrays["error_iod"][0], rel=0.01)
+
+
+def test_pixels_refine_a_photo_and_the_report_says_by_how_much(photo: Path, tmp_path: Path) -> None:
+    fit(photo, "-o", tmp_path / "seen", "--no-overlay")
+    fit(photo, "-o", tmp_path / "refined", "--no-overlay", "--mode", "photometric")
+    plain, refined = (
+        json.loads((tmp_path / name / "photo" / "report.json").read_text()) for name in ("seen", "refined")
+    )
+    assert plain["photometric"] is None
+    told = refined["photometric"]
+    assert told["pixel_error"] < told["pixel_error_before"]
+    assert told["landmark_error"] == pytest.approx(refined["metrics"]["error_median"], rel=0.01)
+    assert told["landmark_error_before"] == pytest.approx(plain["metrics"]["error_median"], rel=0.01)
+    assert told["landmarks_worse_at_most"] <= 0.2 + 1e-6
+    shapes = [read_npz(tmp_path / name / "photo" / "identity.npz")["shape"] for name in ("seen", "refined")]
+    assert np.abs(shapes[0] - shapes[1]).max() > 0.01
 
 
 @pytest.mark.parametrize("angle", [-45, -20, 30, 45])
@@ -130,7 +146,6 @@ def test_one_person_in_many_pictures(tmp_path: Path) -> None:
         "head.glb",
         "identity.npz",
         "report.json",
-        "texture.png",
         "track.npz",
     ]
     arrays = read_npz(out / "track.npz")

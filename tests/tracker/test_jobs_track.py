@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 FRAMES = 40
 
 
-def track(*words: object) -> None:
-    mien.parse(["track", *map(str, words)])()
+def track(*words: object, texture: bool = False) -> None:
+    mien.parse(["track", *map(str, words), *([] if texture else ["--no-texture"])])()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tracked(clip: Path) -> Path:
-    track(clip, "-o", clip.parent / "out")
+    track(clip, "-o", clip.parent / "out", texture=True)
     return clip.parent / "out"
 
 
@@ -241,3 +241,14 @@ def test_the_other_detector(shared_dir: Path, clip: Path, tmp_path: Path, monkey
     assert arrays["detector_scores"].shape == (FRAMES, 52)
     assert 0 <= arrays["detector_scores"].min() <= arrays["detector_scores"].max() <= 1
     assert np.nanmedian(arrays["error_iod"]) < 0.02
+
+
+def test_pixels_refine_the_motion_of_a_video(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "short.mp4", swaying(4))
+    track(clip, "-o", tmp_path / "out", "--mode", "photometric", "--overlay-mode", "textured")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    told = report["photometric"]
+    assert told["textured_error"] <= told["textured_error_before"] * 1.01
+    assert told["landmarks_worse_at_most"] <= 0.2 + 1e-6
+    assert read_npz(tmp_path / "out" / "track.npz")["frame"].shape == (4,)
+    assert (tmp_path / "out" / "overlay.mp4").stat().st_size > 1000
