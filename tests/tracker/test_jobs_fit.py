@@ -43,6 +43,7 @@ def test_a_photo_gives_its_head(photo: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == written
     arrays = read_npz(folder / "track.npz")
     assert arrays["frame"].shape == (1,)
+    assert arrays["light"].shape == (1, 9, 3)
     assert list(arrays["images"]) == ["photo.png"]
     assert arrays["error_iod"][0] < 0.01
     assert np.isfinite(arrays["identity"]).all()

@@ -245,13 +245,15 @@ def write_results(
     """The report comes last: with it the result is complete."""
     arrays = track_arrays(results, fitter.source, identity, [seen.scores for seen in pictures])
     arrays["images"] = np.array([seen.path.name for seen in pictures], np.str_)
+    solved = fitter.texture(pictures, results, identity) if fitter.options.texture else None
+    texture = None if solved is None else solved.texture
+    if texture is not None:
+        arrays["light"] = texture.light[None]
     write_npz(folder / "track.npz", arrays)
     if identity is not None:
         write_identity(folder / "identity.npz", identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
-    solved = fitter.texture(pictures, results, identity) if fitter.options.texture else None
-    texture = None if solved is None else solved.texture
     mode = fitter.options.overlay
     if mode != "off":
         for number, (seen, result) in enumerate(zip(pictures, results, strict=True), 1):

@@ -33,6 +33,10 @@ from tracker.photometric.texture import TextureSolver
 from tracker.pose import iod_px
 from tracker.tracker import HeadTracker, OpenFitter
 
+SCALE = (
+    "Assumed, not measured: 62 mm between the pupils. Grown people spread about 6 % around that, and every length, depth "
+    "included, is off by as much."
+)
 LIMITS = (
     "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
     "puff, sneer, brows drawn down) reach the landmarks weakly or not at all."
@@ -143,6 +147,9 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
 
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
     arrays = track_arrays(tracked.results, source, tracked.identity, tracked.scores)
+    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
+    if solved:
+        arrays["light"] = solved.texture.light[None]
     write_npz(folder / "track.npz", arrays)
     if tracked.identity is not None:
         write_identity(folder / "identity.npz", tracked.identity)
@@ -150,7 +157,6 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.overlay == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
     texture = write_texture(folder, solved.texture if solved else None)
     exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays, texture)
     photometric = gain_report(tracked.gains)
@@ -191,7 +197,15 @@ def frame_counts(results: list[TrackResult]) -> dict[str, Any]:
 def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
     if identity is None:
         return None
-    return {"focal_px": identity.focal_px, "size_px": list(identity.size_px), "head": identity.head}
+    return {
+        "focal_px": identity.focal_px,
+        "size_px": list(identity.size_px),
+        "head": identity.head,
+        "shape_known": identity.shape_known,
+        "lens_known": identity.lens_known,
+        "neutral_learned": identity.neutral is not None,
+        "scale": SCALE,
+    }
 
 
 def speed(tracked: Tracked) -> dict[str, float]:
