@@ -7,6 +7,7 @@ whose sign is wrong. Where that stops getting better, one weight is moved at a t
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 Floats = NDArray[np.float64]
 
@@ -45,5 +46,5 @@ def _solve_free(
     free = np.flatnonzero(~(low | high))
     if len(free):
         rows = matrix[free]
-        weights[free] = np.linalg.solve(rows[:, free], right[free] - rows @ weights)
+        _, weights[free], _ = lapack.dposv(rows[:, free], right[free] - rows @ weights)
     return weights, matrix @ weights - right
