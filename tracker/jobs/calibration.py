@@ -20,7 +20,7 @@ from models.arkit import FULL_LOOK, mirror_landmarks
 from models.arkit_learned import OUTER_CORNERS, SKIN, background
 from models.arkit_names import ARKIT_NAMES, mirror_name
 from models.camera import FACING
-from models.head import Head
+from models.head import Head, embed
 from models.library import load_head
 from models.npz import read_npz, write_npz
 from render.studio.motion import MIXED_SHAPES, SINGLE_MOTIONS, gaze_sweeps, head_sweeps, talking
@@ -140,6 +140,7 @@ def learn_responses(people: list[Played]) -> dict[str, NDArray[np.generic]]:
     seen = offsets @ modes
     answers = np.linalg.solve(causes.T @ causes + RIDGE * len(causes) * np.eye(causes.shape[1]), causes.T @ seen)
     left = seen - causes @ answers
+    _part_winks(answers, modes)
     noise = left.T @ left / len(left)
     noise += LEAST_NOISE * np.trace(noise) / len(noise) * np.eye(len(noise))
     of_weights, of_others = answers[: len(solved)], answers[len(solved) :]
@@ -153,6 +154,16 @@ def learn_responses(people: list[Played]) -> dict[str, NDArray[np.generic]]:
         "background": (of_others @ pull).astype(np.float32),
         "normal": (of_weights @ pull + np.eye(len(solved)) / WEIGHT_STD**2).astype(np.float32),
     }
+
+
+def _part_winks(answers: Floats, modes: Floats) -> None:
+    """People of the studio blink with both eyes, which teaches nothing of one: each gets its own half of the face."""
+    head = load_head()
+    across = embed(head.embedding, head.template)[SKIN, 0].double().numpy()
+    left = np.repeat((np.sign(np.round(across, 4)) + 1) / 2, 3)
+    rows = [SOLVED.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+    both = answers[rows].sum(0) @ modes.T
+    answers[rows] = np.stack((both * left, both * (1 - left))) @ modes
 
 
 def _examples(one: Played, solved: list[int]) -> tuple[NDArray[np.float32], Floats]:
