@@ -34,8 +34,12 @@ from tracker.pose import iod_px
 from tracker.tracker import HeadTracker, OpenFitter
 
 SCALE = (
-    "Assumed, not measured: 62 mm between the pupils. Grown people spread about 6 % around that, and every length, depth "
-    "included, is off by as much."
+    "Assumed, not measured: 62 mm between the pupils. Grown people differ by about 6 % from that, and every length, "
+    "depth included, is off by as much."
+)
+LENS = (
+    "Estimated under a prior of 60 degrees across the diagonal: a guess of some 10 to 20 % where the head neither "
+    "turned nor changed its distance much."
 )
 LIMITS = (
     "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
@@ -201,9 +205,8 @@ def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
         "focal_px": identity.focal_px,
         "size_px": list(identity.size_px),
         "head": identity.head,
-        "shape_known": identity.shape_known,
-        "lens_known": identity.lens_known,
         "neutral_learned": identity.neutral is not None,
+        "lens": LENS,
         "scale": SCALE,
     }
 
