@@ -15,6 +15,7 @@ from render.modes import OVERLAY_MODES
 from render.overlay import OverlayRenderer
 from render.overlay_surface import Surface
 from render.texture import Texture
+from stream import memory
 from stream.logs import event
 from stream.protocol import HeadFacts
 from stream.results import head_facts
@@ -109,6 +110,7 @@ class Engine:
         try:
             tracker = self._open_tracker(None)
             tracker.step(Frame(_BLACK, 0.0, 0))  # a detector loads its models with its first picture
+            memory.trim()  # a third of what that took is free again
         except Exception as error:
             event("spare_tracker_failed", level="error", error=repr(error))
         with self._lock:

@@ -37,6 +37,11 @@ def settle() -> None:
 def give_back() -> None:
     """After a session. Some milliseconds, of which the collection alone holds Python up."""
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """After much has been read: what reading needed goes back to the system."""
     libc = _libc()
     if libc is not None:
         libc.malloc_trim(0)
