@@ -149,8 +149,8 @@ class TrackResult:
     params: HeadParams | None  # without a batch, on the CPU
     camera: Camera | None
     landmarks: Landmarks | None  # as detected
-    fitted_px: NDArray[np.float32] | None  # [L, 2] as projected from the fit
-    fitted_m: NDArray[np.float32] | None  # [L, 3] in the camera frame
+    fitted_px: NDArray[np.float32] | None  # [L, 2] as the fit explains the detected points
+    fitted_m: NDArray[np.float32] | None  # [L, 3] in the camera frame; they project to fitted_px
     blendshapes: NDArray[np.float32] | None  # [52] ARKit weights relative to rest, ordered as `models.arkit_names`
     error_iod: float | None  # mean landmark error as a part of the inter-ocular distance
     detect_ms: float
