@@ -24,8 +24,10 @@ def linearise_camera(rows: KernelRows, seen: KernelSeen, state: Floats, hessian:
     _, posed, _ = carry(rows, seen, state)
     _fill_camera(rows, seen, posed)
     _fill_gaps(rows, seen)
-    hessian[:] = 0
     camera = shapes_of(rows) + 9
+    for r in range(6):
+        for c in range(6):
+            hessian[r, c] = 0
     for p in range(len(rows.jacobian)):
         row = rows.jacobian[p, camera : camera + 6]
         for r in range(6):
@@ -80,7 +82,9 @@ def _fill_shapes(rows: KernelRows, posed: Any, lens: Any) -> None:
                     row[k] += a * bx[k] + b * by[k] + d * bz[k]
             for k in range(len(pose_row)):
                 pose_row[k] += a * bx[shapes + k] + b * by[shapes + k] + d * bz[shapes + k]
-    jacobian[: 2 * landmarks, shapes : shapes + 9] = 0
+    for row in range(2 * landmarks):
+        for c in range(9):
+            jacobian[row, shapes + c] = 0
     for k in range(len(rows.pose_columns)):
         entry = rows.pose_columns[k] - 9
         if entry >= 0:

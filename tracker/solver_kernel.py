@@ -129,19 +129,22 @@ def carry(rows: KernelRows, seen: KernelSeen, state: Floats) -> Any:
 def _pose(rows: KernelRows, state: Any) -> Any:
     shapes = shapes_of(rows)
     joints_end = shapes + 9
-    camera = state[joints_end : joints_end + 9].copy().reshape(3, 3)
+    camera = np.empty((3, 3), np.float32)
+    for entry in range(9):
+        camera[entry // 3, entry % 3] = state[joints_end + entry]
     turns, pivots, feature_motion = _joints(state[shapes:joints_end], camera)
     x = np.empty(rows.basis.shape[2], np.float32)
-    x[:shapes] = state[:shapes]
+    for k in range(shapes):
+        x[k] = state[k]
     for k in range(len(rows.pose_columns)):
         entry = rows.pose_columns[k] - 9  # the neck's nine are zero
         within = entry % 9
         x[shapes + k] = 0 if entry < 0 else turns[entry // 9, within // 3, within % 3] - (within % 4 == 0)
     in_camera = np.empty((4, 3, 3), np.float32)
-    in_camera[0] = camera
-    for limb in range(3):
-        for r in range(3):
-            for c in range(3):
+    for r in range(3):
+        for c in range(3):
+            in_camera[0, r, c] = camera[r, c]
+            for limb in range(3):
                 turn = turns[limb, :, c]
                 in_camera[limb + 1, r, c] = camera[r, 0] * turn[0] + camera[r, 1] * turn[1] + camera[r, 2] * turn[2]
     translation = state[joints_end + 9 : joints_end + 12]
@@ -192,7 +195,9 @@ def _joints(angles: Any, camera: Any) -> Any:
 def _place(rows: KernelRows, posed: Any) -> Any:
     """Where the landmarks are, into `camera_m`; returns what each row adds to its landmark [P, 3]."""
     arms = np.empty_like(rows.base)
-    rows.camera_m[:] = posed.translation
+    for p in range(len(rows.camera_m)):
+        for r in range(3):
+            rows.camera_m[p, r] = posed.translation[r]
     x = posed.x
     for p in range(len(rows.landmark)):
         bx, by, bz = rows.basis[p, 0], rows.basis[p, 1], rows.basis[p, 2]
@@ -274,7 +279,8 @@ def _carry_back(rows: KernelRows, seen: KernelSeen, posed: Any, arms: Any) -> No
             moments[limb, 0] += arms[p, 1] * z - arms[p, 2] * y
             moments[limb, 1] += arms[p, 2] * x - arms[p, 0] * z
             moments[limb, 2] += arms[p, 0] * y - arms[p, 1] * x
-    rows.gradient[:shapes] = motion[:shapes]
+    for k in range(shapes):
+        rows.gradient[k] = motion[k]
     for limb in range(3):
         moment = moments[limb]
         for c in range(3):
@@ -301,7 +307,8 @@ def _pull(rows: KernelRows, seen: KernelSeen, posed: Any) -> None:
             off = rows.residual[2 * (landmarks + g) + r]
             drawn[2 * upper + r] += up * off
             drawn[2 * lower + r] -= down * off
-    rows.gradient[camera:] = 0
+    for k in range(camera, len(rows.gradient)):
+        rows.gradient[k] = 0
     for p in range(landmarks):
         depth = rows.camera_m[p, 2]
         slope_x, slope_y = rows.camera_m[p, 0] / depth, rows.camera_m[p, 1] / depth
