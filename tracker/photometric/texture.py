@@ -24,6 +24,8 @@ SIDE = 1024
 GUTTER = 4  # texels
 UNDER_LIDS = 0.7  # lids and lashes shade the eyes
 FEW_IRIS_POINTS = 12
+DARKEST_SKIN = 0.35  # of the face's usual albedo: darker than this is detail, as hair is
+IRIS_SHARE = 0.3  # of an iris's points are darker than its colour: the white is mixed in at its rim
 FEWEST_VERTICES = 60  # of a face, to tell its light by
 SOFTENING = 1  # times: creases of the mesh are sharper than their light
 
@@ -65,7 +67,8 @@ class TextureSolver:
             seen.append(Seen.of(shaped, view))
             yield None
         lighting = solve_light(self.space, samples_of(self.space, views, seen), self._config)
-        albedo = self.space.at(lighting.weights).clamp(0.004, 1.0)
+        albedo = self.space.at(lighting.weights).clamp(max=1.0)
+        albedo = torch.maximum(albedo, DARKEST_SKIN * albedo[self.space.skin].median(0).values.clamp_min(0.02))
         yield None
         atlas = Atlas.of(self.head, self._side)
         yield None
@@ -78,6 +81,7 @@ class TextureSolver:
         base = torch.where(atlas.skin[:, None], atlas.interpolate(albedo), atlas.interpolate(others))
         ratio = torch.from_numpy(blend.ratio().reshape(-1, 3))[atlas.texels]
         texels = torch.where(atlas.skin[:, None], base * ratio, base)
+        texels = texels / texels.amax(1, keepdim=True).clamp_min(1.0)  # what is too bright for a byte keeps its hue
         yield None
         picture = shown(fill_gutters(atlas, atlas.picture(texels)))
         yield Solved(Texture(picture, lighting.light.numpy().astype(np.float32)), lighting, albedo)
@@ -99,7 +103,7 @@ class TextureSolver:
                 found.append(read_colours(smoothed(view, 0.0), one.points_px[vertex]) / light)
             shown_iris = torch.cat(found)
             if len(shown_iris) >= FEW_IRIS_POINTS:
-                wanted = shown_iris.median(0).values.clamp(0.01, 0.5)
+                wanted = shown_iris.quantile(IRIS_SHARE, dim=0).clamp(0.01, 0.5)
                 colours[ring] *= wanted / colours[ring].mean(0).clamp_min(1e-3)
         return colours.clamp(0.002, 1.0)
 

@@ -5,6 +5,7 @@ are averaged over the pictures, so that no seam shows; detail is taken from the 
 the skin, its mirror image stands in; where neither did, the ratio fades to 1 and the smooth albedo is all there is.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -45,7 +46,8 @@ def unwrap(atlas: Atlas, view: View, seen: Seen, irradiance: Tensor, albedo: Ten
     weight = at[:, 4] * sight * sight * (3 - 2 * sight) * is_shown(points_px, depth_m, seen.depth_m)
     expected = part.interpolate((irradiance * albedo).clamp_min(1e-4))
     found = read_colours(smoothed(view, 0.0), points_px)
-    ratio = (found.clamp_min(1e-4) / expected).log().clamp(-np.log(LARGEST_RATIO) * 1.5, np.log(LARGEST_RATIO))
+    ratio = (found.clamp_min(1e-4) / expected).log().clamp_min(-2 * math.log(LARGEST_RATIO))
+    ratio = ratio - (ratio.amax(1, keepdim=True) - math.log(LARGEST_RATIO)).clamp_min(0)  # of all colours alike
     picture = part.picture(torch.cat((ratio, weight[:, None]), 1))
     soft = _blurred(picture[..., 3:], 3)[..., 0] * (picture[..., 3] > 0)
     return Layer(np.minimum(picture[..., 3], soft * soft), np.ascontiguousarray(picture[..., :3]))
