@@ -5,6 +5,9 @@ view        a picture, cut out around its head, and what of the mesh is seen in 
 light       light and albedo from pictures, by turns, each step in closed form
 atlas       the head's texture as texels that know their place on the mesh, and their mirror
 unwrap      pictures laid out on the atlas, blended into one texture
+surface     the face's skin posed, and how every unknown moves its points and normals
+refine      Gauss-Newton steps on pixels and landmarks together
+fit         a picture, or a frame of a video, fitted with them
 keyframes   which frames of a video a texture is made of
 texture     all of these together, in slices
 skin        the same beside the tracking, in the background of a live session

@@ -1,7 +1,7 @@
 """The head's texture as texels that know their place on the mesh, and where their mirror image lies."""
 
+import threading
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from render.rasterizer import rasterize
 NO_SKIN = ("mouth_bag", "gums", "teeth", "tongue", "socket", "nostril_passage", "eyeball")
 SYMMETRIC_M = 0.004  # a place whose mirror is farther than this from the surface has none
 STRETCH = 4.0  # a mirrored triangle larger than so many times its own size straddles a seam
+KEPT = 2  # atlases
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,16 @@ class Atlas:
 
     @staticmethod
     def of(head: Head, side: int = 1024) -> "Atlas":
-        return _made(head.sha256, side, _Holder(head))
+        """Kept for the heads that were asked for last: it takes a quarter of a second."""
+        key = head.sha256, side
+        made = _kept.get(key)
+        if made is None:
+            made = _make(head.to("cpu"), side)
+            with _lock:
+                while len(_kept) >= KEPT:
+                    _kept.pop(next(iter(_kept)))
+                _kept[key] = made
+        return made
 
     def interpolate(self, values: Tensor) -> Tensor:
         """Values of vertices [V, C] at the texels: [T, C]."""
@@ -44,22 +54,11 @@ class Atlas:
         return out.reshape(self.side, self.side, -1).numpy()
 
 
-class _Holder:
-    """Carries a head past the cache, which knows heads by their hash."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder)
+_kept: dict[tuple[str, int], Atlas] = {}
+_lock = threading.Lock()  # sessions learn skins on threads of their own
 
 
-@lru_cache(maxsize=2)
-def _made(sha256: str, side: int, holder: _Holder) -> Atlas:
-    head = holder.head.to("cpu")
+def _make(head: Head, side: int) -> Atlas:
     fragments = _layout(head.uvs, head.uv_triangles, side)
     texels = fragments[:, 3].nonzero()[:, 0]
     triangle = fragments[texels, 3].long() - 1
