@@ -2,7 +2,7 @@
 
 const KEY = "mien.settings";
 const RESUME_KEY = "mien.resume";
-const RESUME_WITHIN_MS = 2000;
+const RESUME_WITHIN_MS = 30_000; // the server decides, and holds a head for 2 s; an older one is not worth the asking
 
 /**
  * @typedef {object} Settings
