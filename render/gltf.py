@@ -41,8 +41,9 @@ def export_glb(
 ) -> bytes:
     """`track`: arrays of a track.npz (`time_s`, `rotation`, `translation`, `blendshapes`), rows of NaN left out.
 
-    `morphs` spares making them again. `texture`, a PNG or JPEG file's bytes laid out by the head's UVs, is embedded as
-    the base colour. Without a track the head stands at the origin.
+    Where it has `focal_px` and `size_px`, they are the camera's. `morphs` spares making them again. `texture`, a PNG or
+    JPEG file's bytes laid out by the head's UVs, is embedded as the base colour. Without a track the head stands at the
+    origin.
     """
     morphs = morphs or arkit_morphs(head, identity)
     packer = Packer()
@@ -51,14 +52,13 @@ def export_glb(
         mesh.weights = only[0].tolist()
     animations = _animation(track, packer) if track is not None else []
     nodes = _nodes(morphs, track)
-    width, height = identity.size_px
     document = gltf.GLTF2(
         asset=gltf.Asset(version="2.0", generator="Mien", copyright=head.licence),
         scene=0,
         scenes=[gltf.Scene(nodes=[HEAD_NODE, CAMERA_NODE])],
         nodes=nodes,
         meshes=[mesh],
-        cameras=[_lens(identity.focal_px, width, height)],
+        cameras=[_lens(*_seen_through(identity, track))],
         materials=[_material(textured=texture is not None)],
         **_pictures(texture, packer),
         animations=animations,
@@ -92,6 +92,15 @@ def _pictures(texture: bytes | None, packer: Packer) -> dict[str, list[Any]]:
         "samplers": [sampler],
         "textures": [gltf.Texture(source=0, sampler=0)],
     }
+
+
+def _seen_through(identity: Identity, track: Mapping[str, Array] | None) -> tuple[float, int, int]:
+    """Focal length, width, height: the frames' own, which may be corrected beyond the lens that was learned."""
+    if track is not None and "focal_px" in track:
+        for focal_px, (width, height) in zip(track["focal_px"], track["size_px"], strict=True):
+            if focal_px > 0 and min(width, height) > 0:  # NaN where no face was
+                return float(focal_px), int(width), int(height)
+    return identity.focal_px, *identity.size_px
 
 
 def _lens(focal_px: float, width: int, height: int) -> gltf.Camera:
