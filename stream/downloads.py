@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from models.types import MienError
+from models.types import Identity, MienError
 from render.gltf import export_glb
+from render.texture import Texture
 from stream.protocol import TicketPurpose
 from stream.session import Session
 from tracker.jobs.texture_files import texture_png
@@ -27,17 +28,18 @@ def download_routes(service: "Service") -> list[Route]:
         found = allowed_session(service, request, "head.glb")
         if isinstance(found, Response):
             return found
+        identity, skin = found.identity, found.texture  # now: while it waits they may be forgotten
         try:
             async with exporting:
-                return file(await asyncio.to_thread(export, found), "model/gltf-binary", "head.glb")
+                return file(await asyncio.to_thread(export, identity, skin), "model/gltf-binary", "head.glb")
         except MienError as error:  # what was learned so far is no head that another one's shapes could be laid on
             return PlainTextResponse(f"{error}\n", 409)
 
-    def export(session: Session) -> bytes:
+    def export(identity: Identity | None, skin: Texture | None) -> bytes:
         assert service.hub is not None
-        assert session.identity is not None
-        picture = texture_png(session.texture) if session.texture is not None else None
-        return export_glb(service.hub.engine.head.to("cpu"), session.identity, texture=picture)
+        assert identity is not None
+        picture = texture_png(skin) if skin is not None else None
+        return export_glb(service.hub.engine.head.to("cpu"), identity, texture=picture)
 
     async def texture(request: Request) -> Response:
         found = allowed_session(service, request, "texture.png")
@@ -49,13 +51,14 @@ def download_routes(service: "Service") -> list[Route]:
         end_s = time.monotonic() + TEXTURE_WITHIN_S
         while found.texture is None and not found.closed and time.monotonic() < end_s:
             await asyncio.sleep(0.1)
-        if found.texture is None:
+        skin = found.texture
+        if skin is None:
             return PlainTextResponse(
                 "expected a texture, got none yet: it is made of some seconds of a tracked face; ask again\n",
                 503, {"Retry-After": "5"},
             )  # fmt: skip
         async with exporting:
-            return file(await asyncio.to_thread(texture_png, found.texture), "image/png", "texture.png")
+            return file(await asyncio.to_thread(texture_png, skin), "image/png", "texture.png")
 
     return [
         Route("/sessions/{session}/head.glb", head_glb),
