@@ -16,7 +16,7 @@ def test_parameters_and_overlay_come_back_in_step_with_the_frames(server: Runnin
         async with visitor(server.url) as guest:
             welcome = await guest.hello()
             await guest.show_face()
-            await guest.until(lambda: len(joined(guest)) >= 30 and guest.of("params")[-1]["state"] == "TRACKING")
+            await guest.until(lambda: len(joined(guest)) >= 30 and guest.of("state")[-1]["state"] == "TRACKING")
             check_params(guest, welcome)
             check_frames(guest)
             hints = {message["state"]: message["hint"] for message in guest.of("state")}
