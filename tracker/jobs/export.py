@@ -16,11 +16,11 @@ from models.types import Camera, HeadParams, Identity, MienError
 from render.camera_export import camera_json
 from render.gltf import export_glb
 from render.obj import obj_text, ply_bytes
+from tracker.jobs import texture_files
 from tracker.jobs.head_files import write_whole
 from tracker.jobs.results import read_identity
 
 ENDINGS = (".glb", ".obj", ".ply", ".json")
-TEXTURE = "texture.png"  # beside the track, where one was recovered
 MAX_TRACK_BYTES = 4 << 30
 
 
@@ -60,7 +60,7 @@ def camera_text(one: dict[str, Array]) -> str:
 
 
 def texture_of(folder: Path) -> bytes | None:
-    path = folder / TEXTURE
+    path = folder / texture_files.NAME
     return path.read_bytes() if path.is_file() else None
 
 

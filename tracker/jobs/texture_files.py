@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from render.texture import Texture
+from tracker.jobs.head_files import write_whole
 
 NAME = "texture.png"
 
@@ -23,10 +24,5 @@ def write_texture(folder: Path, texture: Texture | None) -> bytes | None:
         path.unlink(missing_ok=True)
         return None
     content = texture_png(texture)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, content)
     return content
