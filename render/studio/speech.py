@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from render.studio.film import FPS
 from render.studio.motion import Floats, Motion
 
-RATE = 30.0  # frames a second
 GREETING = (
     "Hello. I am not a real person, nobody is behind this face. But a camera may look at me, and whoever follows my "
     "mouth, my eyes and my head can be told how well he has done. Who would have thought so?"
 )
 VOWEL_S, CONSONANT_S, GAP_S, COMMA_S, STOP_S = 0.125, 0.075, 0.02, 0.22, 0.5
+PAUSES = ".,;:?!"
 PAIRED = ("mouthPress", "mouthLowerDown", "mouthUpperUp", "mouthStretch", "mouthSmile")  # have a left and a right
 
 
@@ -82,7 +83,7 @@ def speaking(frames: int, seed: int, text: str = GREETING, turn_degrees: float =
     """The text again and again until the frames are full, from rest and back to it."""
     random = np.random.default_rng((seed, 10))
     motion = Motion.still(frames)
-    length_s = frames / RATE
+    length_s = frames / FPS
     sounds, pauses_s = utter(text, length_s, random)
     say(motion, sounds)
     _sway(motion, turn_degrees, random)
@@ -102,10 +103,10 @@ def speaking(frames: int, seed: int, text: str = GREETING, turn_degrees: float =
 def utter(text: str, length_s: float, random: np.random.Generator) -> tuple[list[Sound], list[float]]:
     """The text's sounds in time, from a short silence on, and when its pauses begin."""
     sounds, pauses_s, now_s = [Sound(_REST, 0.0, 0.3, 1.0)], [], 0.35
-    words = re.findall(r"[a-z']+|[.,;:?!]", text.lower())
+    words = re.findall(rf"[a-z']+|[{PAUSES}]", text.lower())
     while words and now_s < length_s:
         for word in words:
-            if not word[0].isalpha():
+            if word in PAUSES:
                 pause_s = (COMMA_S if word in ",;:" else STOP_S) * random.uniform(0.8, 1.2)
                 pauses_s.append(now_s)
                 sounds.append(Sound(_REST, now_s + pause_s / 2, pause_s, 1.0))
@@ -132,7 +133,7 @@ def spell(word: str) -> Iterator[Viseme]:
 
 def say(motion: Motion, sounds: list[Sound]) -> None:
     """Adds the mouth of these sounds to the motion."""
-    time_s = np.arange(len(motion)) / RATE
+    time_s = np.arange(len(motion)) / FPS
     reach_s = np.array([0.75 * sound.long_s for sound in sounds])
     away = np.abs(time_s[:, None] - [sound.at_s for sound in sounds]) / reach_s
     pull = np.exp(-(away**1.5)) * [sound.viseme.force for sound in sounds]  # [T, N]
@@ -158,7 +159,7 @@ def blink_times(length_s: float, pauses_s: list[float], random: np.random.Genera
 
 def blink(motion: Motion, starts_s: list[float], random: np.random.Generator) -> None:
     """Lids close within 100 to 150 ms, stay for a moment, and open more slowly."""
-    time_s = np.arange(len(motion)) / RATE
+    time_s = np.arange(len(motion)) / FPS
     for start_s in starts_s:
         close_s, shut_s, open_s = random.uniform(0.10, 0.15), random.uniform(0.02, 0.06), random.uniform(0.16, 0.25)
         since = time_s - start_s
@@ -207,7 +208,7 @@ def _sway(motion: Motion, turn_degrees: float, random: np.random.Generator) -> N
 
 def _accents(motion: Motion, sounds: list[Sound], random: np.random.Generator) -> None:
     """Stressed words come with a small nod, some with raised brows."""
-    time_s = np.arange(len(motion)) / RATE
+    time_s = np.arange(len(motion)) / FPS
     last_s = -1.0
     for sound in sounds:
         if sound.stress < 1.05 or not sound.viseme.vowel or sound.at_s < last_s + 0.6:
@@ -222,7 +223,7 @@ def _accents(motion: Motion, sounds: list[Sound], random: np.random.Generator) -
 
 def _drift(frames: int, random: np.random.Generator) -> Floats:
     """[T] smooth, about -1 to 1, never the same: a few slow waves."""
-    time_s = np.arange(frames) / RATE
+    time_s = np.arange(frames) / FPS
     waves = [
         np.sin(2 * np.pi * (random.uniform(0.8, 1.2) * hertz * time_s + random.uniform())) for hertz in (0.23, 0.5, 1.1)
     ]

@@ -149,6 +149,15 @@ def test_a_bent_surface_is_rounder_than_its_triangles() -> None:
     assert (vertex_normals(flat, surface.triangles) * vertex_normals(bent, surface.triangles)).sum(1).mean() > 0.9
 
 
+def test_a_large_picture_of_a_head_without_eyeballs() -> None:
+    blind = {name: ids for name, ids in builtin().regions.items() if not name.startswith("eyeball")}
+    head = replace(builtin(), regions=blind)
+    person, stage = random_person(head, 2), random_stage(2, (1920, 1080), face_px=320)
+    shot = next(film(head, person, stage, Motion.still(1), maker=Portrait(head, person, stage, texels=128)))
+    assert shot.image.shape == (1080, 1920, 3)
+    assert shot.image.std() > 10
+
+
 def test_another_model_can_be_portrayed(shared_dir: Path) -> None:
     head = read_ict(shared_dir / "ict_facekit_sample")
     person, stage = random_person(head, 1), random_stage(1, SIZE, face_px=120)

@@ -5,7 +5,8 @@ import pytest
 
 from models.arkit_names import ARKIT_NAMES
 from render.studio import Motion
-from render.studio.speech import RATE, SPELLING, Sound, Viseme, blink, say, speaking, spell, utter
+from render.studio.film import FPS
+from render.studio.speech import SPELLING, Sound, Viseme, blink, say, speaking, spell, utter
 
 
 def said(word: str, frames: int = 60) -> Motion:
@@ -27,12 +28,12 @@ def test_words_are_spelled_by_the_longest_that_fits() -> None:
 
 def test_lips_meet_between_open_vowels() -> None:
     jaw = said("mama").weight("jawOpen")
-    at = [round((0.55 + 0.1 * k) * RATE) for k in range(4)]
+    at = [round((0.55 + 0.1 * k) * FPS) for k in range(4)]
     assert max(jaw[at[0]], jaw[at[2]]) < 0.35 * min(jaw[at[1]], jaw[at[3]])
 
 
 def test_lips_are_round_before_their_vowel() -> None:
-    before = round(0.6 * RATE)  # between the t and what follows
+    before = round(0.6 * FPS)  # between the t and what follows
     assert said("too").weight("mouthPucker")[before] > 2 * said("tea").weight("mouthPucker")[before] + 0.02
 
 
@@ -52,7 +53,7 @@ def test_lids_close_within_100_to_150_ms_and_open_more_slowly() -> None:
         assert lids.max() > 0.95
         assert 2 <= peak - start + 1 <= 5
         assert np.flatnonzero(lids)[-1] - peak >= peak - start
-        assert len(np.flatnonzero(lids)) / RATE < 0.5
+        assert len(np.flatnonzero(lids)) / FPS < 0.5
 
 
 def test_speaking_fills_its_frames_from_rest_to_rest() -> None:
@@ -83,6 +84,11 @@ def test_texts_without_a_vowel_or_a_word_do_no_harm(text: str) -> None:
     motion = speaking(40, 1, text)
     assert np.isfinite(motion.weights).all()
     assert motion.weights.shape == (40, len(ARKIT_NAMES))
+
+
+def test_a_word_that_begins_with_an_apostrophe_is_a_word() -> None:
+    said, without = (utter(text, 0.5, np.random.default_rng(0)) for text in ("'twas", "twas"))
+    assert said == without
 
 
 def test_pauses_are_told_and_nothing_moves_in_them() -> None:

@@ -1,5 +1,6 @@
 """`Portrait`: a posed head -> a picture of a person in a room."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +32,7 @@ SHADOW_PX, SHADOW_REACH_M = 320, 0.30
 WRAP = np.array((0.42, 0.24, 0.17))  # how far light goes around the terminator through skin: red goes farthest
 SOFT = np.array((0.75, 1.0, 1.1))  # and how it softens what lies in shadow
 EXPOSURE, MIDDLE = 0.72, 0.24  # of a picture whose skin is as bright as this; cameras make others meet it half-way
-NOISE_POOL = 1 << 22
+NOISE_POOL = 1 << 22  # numbers at least, of which every frame takes others
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,12 @@ class Portrait:
         tint[count:] = cloth * cloth_shade(random)[:, None] / self._texture[-1, 0, :3]
         self._tint = tint.astype(np.float32)
         self._exposure = EXPOSURE * float(np.clip((MIDDLE / np.mean(person.skin)) ** 0.5, 0.6, 1.35))
-        self._noise = np.random.default_rng((stage.seed, 14)).standard_normal(NOISE_POOL, np.float32)
+        self._noise = np.random.default_rng((stage.seed, 14)).standard_normal(
+            max(NOISE_POOL, 6 * math.prod(stage.size_px)), np.float32
+        )
         self._room = room(stage, LARGE)
-        self._eyes = np.concatenate([ids.numpy() for name, ids in head.regions.items() if name.startswith("eyeball")])
+        eyes = [ids.numpy() for name, ids in head.regions.items() if name.startswith("eyeball")]
+        self._eyes = np.concatenate([np.zeros(0, np.int64), *eyes])  # some heads have none
 
     def draw(self, vertices: Floats, camera: Camera, frame: int) -> Picture:
         """vertices [V, 3] of the head's own mesh, in the head frame -> [H, W, 3] RGB."""
@@ -184,7 +188,7 @@ class Portrait:
         x = np.float32(self._exposure) * np.maximum(blurred, 0)
         toned = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)  # ACES, fitted by Narkowicz 2016
         levels = 255 * cv2.pow(toned.astype(np.float32), 1 / 2.2)
-        start = int(np.random.default_rng((self._stage.seed, 15, frame)).integers(NOISE_POOL - levels.size))
+        start = int(np.random.default_rng((self._stage.seed, 15, frame)).integers(len(self._noise) - levels.size))
         noise = self._noise[start : start + levels.size].reshape(levels.shape)
         noisy = levels + np.float32(self._stage.noise_levels) * noise
         return np.asarray(np.clip(noisy + np.float32(0.5), 0, 255), np.uint8)
