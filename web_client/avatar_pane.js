@@ -99,18 +99,21 @@ export class AvatarPane {
     const due = this.#newest !== this.#shown && performance.now() - this.#fetchedAt > AGAIN_AFTER_MS;
     if (!this.#wanted || !this.#avatar || !due || this.#fetching) return;
     this.#fetching = true;
+    this.#fetchedAt = performance.now();
     const which = this.#newest;
+    const gone = () => which.split(" ")[0] !== this.#newest.split(" ")[0]; // whose head it is, in the meantime
     try {
       const glb = await this.#fetchHead();
-      if (which.split(" ")[0] === this.#newest.split(" ")[0]) await this.#avatar.load(glb);
+      if (gone()) return;
+      await this.#avatar.load(glb);
+      if (gone()) return this.#avatar.clear();
       if (!this.#shown) this.#onFirst();
       this.#shown = which;
       this.#pane.toggleAttribute("data-shown", this.#avatar.loaded);
       this.#say("");
     } catch (error) {
-      if (!this.#avatar.loaded) this.#say(WORDS.failed + String(error));
+      if (!gone() && !this.#avatar.loaded) this.#say(WORDS.failed + String(error));
     } finally {
-      this.#fetchedAt = performance.now();
       this.#fetching = false;
     }
   }

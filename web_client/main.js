@@ -309,6 +309,7 @@ async function beginAvatar() {
 function anotherHead() {
   people += 1;
   avatar.forget();
+  recorder.forget();
 }
 
 async function copyAddress() {

@@ -122,12 +122,12 @@ export class Mien {
   /** What is left out stays as it is. @param {Omit<Control, "type">} wishes */
   control(wishes) {
     this.#wire?.send({ type: "control", ...wishes });
+    if (wishes.re_enroll || wishes.forget) this.#set({ identity: null });
   }
 
   /** Forget the head and learn it again. */
   learnAgain() {
     this.control({ re_enroll: true });
-    this.#set({ identity: null });
   }
 
   /** Another camera's stream, without a new connection. @param {MediaStream} video */

@@ -33,6 +33,11 @@ export class Recorder {
     if (performance.now() - this.#startedAt > LONGEST_MS) this.onFull();
   }
 
+  /** Recordings to come begin without what was learned of who was here. */
+  forget() {
+    this.#latest.delete("identity");
+  }
+
   start() {
     this.#lines = [...this.#latest.values()];
     this.#startedAt = performance.now();
