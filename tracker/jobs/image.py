@@ -98,12 +98,12 @@ class Fitter:
 
     def fit(self, pictures: list[Seen]) -> tuple[Identity | None, list[TrackResult]]:
         """One identity for all pictures, and a result for each; those without a face have an empty one."""
+        self.gains.clear()
         faces = [seen.landmarks for seen in pictures if seen.landmarks is not None]
         if not faces:
             return None, [empty_result(i, seen) for i, seen in enumerate(pictures)]
         started = time.perf_counter()
         fit = self.person.fit(faces)
-        self.gains.clear()
         if self.options.mode == "photometric" and len(faces) == 1:
             fit = self._by_pixels(fit, next(seen for seen in pictures if seen.landmarks is not None))
         fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)

@@ -1,5 +1,6 @@
 """`--mode photometric` of `fit` and `track`: the landmarks' answer refined on the pixels, and what that brought."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +36,7 @@ class Gain:
 
 
 class PicturesByPixels:
-    """For `fit`: everything about one picture, or, of several of one person, what moves."""
+    """For `fit`: everything about one picture. (What moves in several of one person: VideoByPixels.)"""
 
     def __init__(self, person: PersonFitter, skin: TextureSolver) -> None:
         self._skin = skin
@@ -145,8 +146,8 @@ def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
     if not gains:
         return None
     medians = {name: float(np.nanmedian([getattr(gain, name) for gain in gains])) for name in Gain.__dataclass_fields__}
-    saved = [1 - gain.pixel_error / gain.pixel_error_before for gain in gains]
-    saved_textured = [1 - gain.textured_error / gain.textured_error_before for gain in gains]
+    saved = [_saved(gain.pixel_error_before, gain.pixel_error) for gain in gains]
+    saved_textured = [_saved(gain.textured_error_before, gain.textured_error) for gain in gains]
     worse = [gain.landmark_error - gain.landmark_error_before for gain in gains]
     return {
         **medians,
@@ -154,6 +155,11 @@ def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
         "textured_error_saved": float(np.nanmedian(saved_textured)),
         "landmarks_worse_at_most": float(np.max(worse)),
     }
+
+
+def _saved(before: float, after: float) -> float:
+    """NaN where nothing was left to save: a picture that is white all over is explained at once."""
+    return 1 - after / before if before > 0 else math.nan
 
 
 def _rows(value: Any) -> Any:

@@ -63,15 +63,15 @@ class Blend:
         self._detail, self._detail_weight = np.zeros_like(self._broad), np.zeros_like(self._weight)
         self._most = np.zeros_like(self._weight)
 
-    def add(self, layer: Layer, quality: float = 1.0) -> None:
-        weight = layer.weight[..., None] * np.float32(quality)
-        broad = _broad(layer.ratio, layer.weight[..., None])
+    def add(self, layer: Layer) -> None:
+        weight = layer.weight[..., None]
+        broad = _broad(layer.ratio, weight)
         best = weight**BEST
         self._broad += weight * broad
         self._weight += weight
         self._detail += best * (layer.ratio - broad)
         self._detail_weight += best
-        self._most = np.maximum(self._most, layer.weight[..., None])
+        self._most = np.maximum(self._most, weight)
 
     def ratio(self) -> Floats:
         """[S, S, 3] to the smooth albedo, mirrored and faded where nothing was seen."""

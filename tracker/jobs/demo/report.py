@@ -18,6 +18,7 @@ from tracker.jobs.benchmarks import truth_metrics as metrics
 from tracker.jobs.benchmarks.truth_metrics import Floats, TruthTrack
 from tracker.jobs.demo.charts import Chart, Line
 from tracker.jobs.demo.numbers import Number, compare, numbers
+from tracker.jobs.head_files import write_whole
 
 Picture = NDArray[np.uint8]
 
@@ -65,12 +66,7 @@ class Story:
 def write_page(path: Path, story: Story) -> list[Number]:
     """The numbers on it come back."""
     rows = numbers(story.shots, story.results)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(page(story, rows), encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, page(story, rows).encode())
     return rows
 
 
