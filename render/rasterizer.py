@@ -27,7 +27,7 @@ from models.types import MienError
 
 Backend = Literal["cpu", "cuda", "pytorch3d"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
-LIBRARIES = {"cuda": "nvdiffrast", "pytorch3d": "pytorch3d"}  # what a user builds
+LIBRARIES = {"cuda": "nvdiffrast", "pytorch3d": "pytorch3d"}  # what a user installs
 CHOICE = "MIEN_RASTERIZER"  # in the environment: a backend's name, for a whole program
 
 MAX_SIDE_PX = 16384
@@ -54,7 +54,9 @@ def missing(backend: str) -> str | None:
         return "the rasteriser 'cuda' needs an NVIDIA GPU, and torch sees none; leave it at auto, or choose 'cpu'"
     library = LIBRARIES.get(backend)
     if library is not None and not _is_there(library):
-        return f"the rasteriser '{backend}' needs {library}, which is not there; docs/backends.md says how to build it"
+        return (
+            f"the rasteriser '{backend}' needs {library}, which is not there; docs/backends.md says where it comes from"
+        )
     return None
 
 
