@@ -82,10 +82,12 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     tracker = HeadTracker(head, detector, identity, open_fitter=fitters_of(options.device, head))
     by_pixels = options.mode == "photometric"
     tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture or by_pixels else None)
+    if by_pixels:  # it is drawn last, and an earlier run's never stays beside another track
+        (folder / "overlay.mp4").unlink(missing_ok=True)
     try:
         follow(video, tracker, folder, "off" if by_pixels else options.overlay, tracked)
         if by_pixels:
-            follow_pixels(open_video(path), tracker, folder, options.overlay, tracked)
+            follow_pixels(video, tracker, folder, options.overlay, tracked)
     except KeyboardInterrupt:
         video.lost.append(f"stopped by the user after {len(tracked.results)} frames")
         raise
@@ -122,6 +124,7 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
 
 def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
     """The video once more, with shape, skin and light known from all of it: what moves, by the pixels of each frame."""
+    started, before_s = time.perf_counter(), tracked.seconds
     identity = tracked.identity
     assert tracked.skin is not None
     solved = tracked.skin.learn(identity)
@@ -137,7 +140,7 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
         if mode != "off":
             overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
             renderer = OverlayRenderer(tracker.head)
-        for place, frame in enumerate(video):
+        for place, frame in enumerate(open_video(video.path)):
             if place >= len(tracked.results):
                 break
             if pixels:
@@ -146,7 +149,10 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
                 texture = solved.texture if solved else None
                 drawn = renderer.draw(frame.image, tracked.results[place], identity, mode, texture=texture)
                 overlay.add(drawn, frame.time_s)
+            tracked.seconds = before_s + time.perf_counter() - started
             tell(place + 1, len(tracked.results))
+    if overlay and overlay.error:
+        video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
 
 
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
