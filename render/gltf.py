@@ -95,9 +95,10 @@ def _pictures(texture: bytes | None, packer: Packer) -> dict[str, list[Any]]:
 
 
 def _seen_through(identity: Identity, track: Mapping[str, Array] | None) -> tuple[float, int, int]:
-    """Focal length, width, height: the frames' own, which may be corrected beyond the lens that was learned."""
+    """Focal length, width, height: the frames' own, which may be corrected beyond the lens that was learned. The last
+    face's, since the first ones are placed by a lens that is guessed."""
     if track is not None and "focal_px" in track:
-        for focal_px, (width, height) in zip(track["focal_px"], track["size_px"], strict=True):
+        for focal_px, (width, height) in zip(track["focal_px"][::-1], track["size_px"][::-1], strict=True):
             if focal_px > 0 and min(width, height) > 0:  # NaN where no face was
                 return float(focal_px), int(width), int(height)
     return identity.focal_px, *identity.size_px

@@ -134,7 +134,8 @@ def test_only_the_head_and_its_shapes_move() -> None:
 def test_the_camera_has_the_lens_that_the_frames_were_told_with() -> None:
     assert document().cameras[0].perspective.yfov == pytest.approx(2 * math.atan(720 / 2 / IDENTITY.focal_px))
     focal_px = np.full(FRAMES, 600, np.float32)
-    focal_px[0] = np.nan  # no face
+    focal_px[:2] = 700  # before the person was learned
+    focal_px[-1] = np.nan  # no face
     track = {**a_track(), "focal_px": focal_px, "size_px": np.tile((640, 480), (FRAMES, 1))}
     lens = pygltflib.GLTF2.load_from_bytes(export_glb(HEAD, IDENTITY, track)).cameras[0].perspective
     assert lens.yfov == pytest.approx(2 * math.atan(480 / 2 / 600))
