@@ -54,7 +54,7 @@ async ([overlay, cells, cell, width, height]) => {
   document.body.append(preview);
   await preview.play();
   const look = (_, frame) => {
-    seen.captures[number(preview, preview.videoWidth / width)] = performance.timeOrigin + frame.captureTime;
+    (seen.captures[number(preview, preview.videoWidth / width)] ??= []).push(performance.timeOrigin + frame.captureTime);
     preview.requestVideoFrameCallback(look);
   };
   preview.requestVideoFrameCallback(look);
@@ -143,7 +143,8 @@ def latencies(seen: dict[str, Any]) -> tuple[list[float], list[float]]:
     offset = seen["state"]["overlay_rtp_offset"]
     params_ms, overlay_ms = [], []
     for rtp, (when, number) in seen["overlays"].items():
-        captured = seen["captures"].get(str(number))
+        # The clip begins again and again, and its numbers with it.
+        captured = max((time for time in seen["captures"].get(str(number), []) if time < when), default=None)
         told = seen["params"].get(str((int(rtp) - offset) % WRAP)) if offset is not None else None
         if captured is not None:
             overlay_ms.append(when - captured)
