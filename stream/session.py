@@ -273,7 +273,7 @@ class Session:
         if time.monotonic() - self._identity_told_s >= self._limits.identity_every_s:
             self._tell_identity()
 
-    def _textured(self, texture: Texture) -> None:
+    def _textured(self, texture: Texture | None) -> None:
         if self.identity is not None:  # else it is of somebody who was forgotten meanwhile
             self.texture = texture
             self._untold_identity = self.identity  # its GLB has become another one

@@ -49,7 +49,7 @@ class Outputs:
 
     tracked: Callable[[Arrived, Params, tuple[int, int], Hint | None], None]
     learned: Callable[[Identity], None]
-    textured: Callable[[Texture], None]
+    textured: Callable[[Texture | None], None]  # None: somebody else is there
     drawn: Callable[[Arrived, VideoFrame], None]
     failed: Callable[[str, bool], None]  # what went wrong, whether it is the end
     ended: Callable[[], None]
@@ -153,12 +153,12 @@ class Worker:
 
     def _learn_skin(self, frame: Frame, result: TrackResult, identity: Identity | None) -> None:
         """Made on a thread of its own, which lets this one go first."""
-        if not self.texture and self.overlay != "textured":
+        if self._skin is None and not self.texture and self.overlay != "textured":
             return
         if self._skin is None:
             self._skin = self._engine.new_skin_learner()
         self._skin.observe(frame, result, identity)
-        if self._skin.texture is not None and self._skin.texture is not self._texture:
+        if self._skin.texture is not self._texture:
             self._texture = self._skin.texture
             self._outputs.textured(self._texture)
 

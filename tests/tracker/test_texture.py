@@ -187,6 +187,9 @@ def test_skin_is_learned_beside_the_tracking(background: bool) -> None:
             time.sleep(0.01)
         assert learner.texture is not None
         assert learner.texture.albedo.shape == (256, 256, 3)
+        other = replace(painted.identity(), shape=-painted.identity().shape)
+        learner.observe(a_frame(63, 0.0), a_result(63, 0.0), other)
+        assert learner.texture is None, "nobody wears another's skin"
     finally:
         learner.close()
 

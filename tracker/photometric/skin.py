@@ -14,6 +14,7 @@ from models.types import Frame, Identity, MienError, State, TrackResult
 from render.texture import Texture
 from tracker.photometric.keyframes import Keyframes
 from tracker.photometric.texture import Solved, TextureSolver
+from tracker.photometric.view import View
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class SkinLearner:
             return
         if self._identity is None or self._identity.shape is not identity.shape:
             self._identity, self._due_s, self._sides = identity, frame.time_s + FIRST_AFTER_S, 0
+            self.solved = None  # what there was is another's
         self._keyframes.offer(frame, result, identity)
         if make and self._due_s is not None and frame.time_s >= self._due_s and len(self._keyframes) > self._sides:
             self._due_s, self._sides = frame.time_s + AGAIN_AFTER_S, len(self._keyframes)
@@ -57,7 +59,7 @@ class SkinLearner:
     def learn(self, identity: Identity | None) -> Solved | None:
         """At once, from all keyframes; None where there are none, or they show too little of a face."""
         if identity is not None and len(self._keyframes):
-            self._solve(identity, pause_s=0.0)
+            self._solve(identity, self._keyframes.views(), pause_s=0.0)
         return self.solved
 
     def close(self) -> None:
@@ -67,23 +69,24 @@ class SkinLearner:
 
     def _start(self, identity: Identity) -> None:
         if not self._background:
-            self._solve(identity, pause_s=0.0)
+            self._solve(identity, self._keyframes.views(), pause_s=0.0)
         elif self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, args=(identity,), name="texture", daemon=True)
+            given = identity, self._keyframes.views()  # taken here: while the thread runs they change
+            self._thread = threading.Thread(target=self._run, args=given, name="texture", daemon=True)
             self._thread.start()
 
-    def _run(self, identity: Identity) -> None:
+    def _run(self, identity: Identity, views: list[View]) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
-        self._solve(identity, PAUSE_S)
+        self._solve(identity, views, PAUSE_S)
 
-    def _solve(self, identity: Identity, pause_s: float) -> None:
-        views = self._keyframes.views()
+    def _solve(self, identity: Identity, views: list[View], pause_s: float) -> None:
         try:
             self._solver = self._solver or TextureSolver(self._head)
             for solved in self._solver.slices(identity, views):
                 if self._stopped.is_set():
                     return
-                self.solved = solved or self.solved
+                if self._identity is None or self._identity.shape is identity.shape:  # else that person has gone
+                    self.solved = solved or self.solved
                 if pause_s:
                     time.sleep(pause_s)
         except MienError as error:
