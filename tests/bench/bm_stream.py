@@ -54,7 +54,8 @@ async ([overlay, cells, cell, width, height]) => {
   document.body.append(preview);
   await preview.play();
   const look = (_, frame) => {
-    (seen.captures[number(preview, preview.videoWidth / width)] ??= []).push(performance.timeOrigin + frame.captureTime);
+    const times = (seen.captures[number(preview, preview.videoWidth / width)] ??= []);
+    times.push(performance.timeOrigin + frame.captureTime);
     preview.requestVideoFrameCallback(look);
   };
   preview.requestVideoFrameCallback(look);
