@@ -181,7 +181,7 @@ def test_a_session_is_tracked_and_cut_into_its_acts() -> None:
     assert head.tracked.all()
     assert np.median(metrics.rotation_errors(head)) < 10
     assert metrics.turn_slopes(head)["yaw"] == pytest.approx(1, abs=0.25)
-    assert session.frozen_spread < 1e-4, "the same landmarks again and again"
+    assert session.frozen_spread < 5e-4, "the same landmarks again and again: at most a slow approach to them"
 
 
 def as_clip() -> Detected:
