@@ -190,7 +190,7 @@ class Fit:
     """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
 
     mode: FitMode = "landmark"
-    """photometric: from the landmarks' answer on to the picture's pixels; about 1 s more a picture."""
+    """photometric: from the landmarks' answer on to the picture's pixels; a few seconds more a picture."""
 
     def run(self) -> None:
         from tracker.jobs.image import FitOptions, fit

@@ -104,9 +104,10 @@ class Fitter:
             return None, [empty_result(i, seen) for i, seen in enumerate(pictures)]
         started = time.perf_counter()
         fit = self.person.fit(faces)
+        fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)
         if self.options.mode == "photometric" and len(faces) == 1:
             fit = self._by_pixels(fit, next(seen for seen in pictures if seen.landmarks is not None))
-        fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)
+            fit_ms += sum(gain.fit_ms for gain in self.gains)  # without what it takes to tell how good it is
         rows = iter(range(len(faces)))
         results = [
             empty_result(i, seen) if seen.landmarks is None else self.result(i, seen, fit, next(rows), fit_ms)
