@@ -42,7 +42,8 @@ class Glide:
         elapsed = _thirtieths(used, now.time_s)
         beyond = difference(now.state, used.state)[-6:]
         kept = np.float32(self._config.keep**elapsed) * self._velocity
-        self._velocity = kept + np.float32(self._config.follow / elapsed) * beyond
+        # Frames that come close together tell no more of it, and their noise would seem fast.
+        self._velocity = kept + np.float32(self._config.follow / max(elapsed, 1)) * beyond
 
 
 def _thirtieths(last: Posterior, time_s: float) -> float:
