@@ -40,6 +40,7 @@ from tracker.photometric.keyframes import view_of, worth
 from tracker.photometric.texture import Solved, TextureSolver
 
 MOST_VIEWS = 6  # pictures that a texture is made of
+FAR_APART_S = 10.0  # photos are taken to be, so that one's gaze says nothing of the next one's
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Fitter:
         if solved is None or self.skin is None:
             return results
         video = VideoByPixels(self.person, self.skin, identity, solved, self.detector.name)
-        frames = (Frame(seen.image, 0.0, index) for index, seen in enumerate(pictures))
+        frames = (Frame(seen.image, FAR_APART_S * index, index) for index, seen in enumerate(pictures))
         refined = [video.refine(frame, result) for frame, result in zip(frames, results, strict=True)]
         self.gains.extend(video.gains)
         return refined

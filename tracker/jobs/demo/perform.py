@@ -35,13 +35,14 @@ def demo(output: Path, seed: int, quick: bool = False) -> None:
     if not 0 <= seed < 1 << 32:
         raise MienError(f"expected --seed to be a number from 0 on, below 2**32, got {seed}")
     folder = output_folder(output)
+    page = folder / "report.html"
+    page.unlink(missing_ok=True)  # an earlier run's never stays beside another video
     frames = QUICK_FRAMES if quick else FRAMES
     with progress_bar("filming and tracking", "frames") as tell:
         tell(0, frames)
         head = load_head()
         story = perform(folder / "overlay.mp4", head, play(head, seed, frames), frames, tell)
     story = replace(story, again=f"mien demo --seed {seed}" + (" --quick" if quick else ""))
-    page = folder / "report.html"
     for row in write_page(page, story):
         if row.headline:
             print(f"{row.name}: {row.text()}")
