@@ -222,6 +222,9 @@ def test_a_report_tells_before_and_after() -> None:
         shape_head(painted.head(), better.identity.shape), better.params[0]).vertices))  # fmt: skip
     assert torch.allclose(moved, better.fitted_px[0], atol=0.01)
     assert gain_report([]) is None
+    white = gain_report([replace(gain, pixel_error_before=0.0, pixel_error=0.0)])
+    assert white is not None
+    assert np.isnan(white["pixel_error_saved"])
 
 
 def test_a_head_that_is_not_in_the_picture_is_refused() -> None:

@@ -145,14 +145,14 @@ def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
     """Medians over pictures."""
     if not gains:
         return None
-    medians = {name: float(np.nanmedian([getattr(gain, name) for gain in gains])) for name in Gain.__dataclass_fields__}
+    medians = {name: _median([getattr(gain, name) for gain in gains]) for name in Gain.__dataclass_fields__}
     saved = [_saved(gain.pixel_error_before, gain.pixel_error) for gain in gains]
     saved_textured = [_saved(gain.textured_error_before, gain.textured_error) for gain in gains]
     worse = [gain.landmark_error - gain.landmark_error_before for gain in gains]
     return {
         **medians,
-        "pixel_error_saved": float(np.nanmedian(saved)),
-        "textured_error_saved": float(np.nanmedian(saved_textured)),
+        "pixel_error_saved": _median(saved),
+        "textured_error_saved": _median(saved_textured),
         "landmarks_worse_at_most": float(np.max(worse)),
     }
 
@@ -160,6 +160,11 @@ def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
 def _saved(before: float, after: float) -> float:
     """NaN where nothing was left to save: a picture that is white all over is explained at once."""
     return 1 - after / before if before > 0 else math.nan
+
+
+def _median(values: list[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.median(known)) if known else math.nan
 
 
 def _rows(value: Any) -> Any:
