@@ -98,6 +98,8 @@ class LidShapes:
             return LidShapes((), (), 0.0, 1.0)
         closing, opening = (tuple(names.index(name) for name in shapes) for shapes in (blink, wide))
         shut, opened = (_lids_rise(head, head.expression_basis[..., list(c)].sum(-1)) for c in (closing, opening))
+        if not shut or not opened:  # they move other things here
+            return LidShapes((), (), 0.0, 1.0)
         # Of a rotation about x by a small angle, row 1 and column 2 hold its negative, row 2 and column 1 the angle.
         turns = head.pose_basis[..., 18:].reshape(-1, 3, 2, 3, 3).sum(2)
         down = _lids_rise(head, turns[..., 2, 1] - turns[..., 1, 2])

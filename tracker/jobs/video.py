@@ -157,16 +157,17 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
 
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
     arrays = track_arrays(tracked.results, source, tracked.identity, tracked.scores)
-    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
-    if solved:
-        arrays["light"] = solved.texture.light[None]
-    write_npz(folder / "track.npz", arrays)
+    write_npz(folder / "track.npz", arrays)  # before the skin, which takes a while and may be broken off
     if tracked.identity is not None:
         write_identity(folder / "identity.npz", tracked.identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.overlay == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
+    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
+    if solved:
+        arrays["light"] = solved.texture.light[None]
+        write_npz(folder / "track.npz", arrays)
     texture = write_texture(folder, solved.texture if solved else None)
     exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays, texture)
     photometric = gain_report(tracked.gains)
