@@ -99,7 +99,7 @@ def test_the_head_leaves_with_its_performance(tracked: Path) -> None:
 
 
 def test_the_same_video_twice_gives_equal_numbers(tracked: Path, clip: Path, tmp_path: Path) -> None:
-    track(clip, "-o", tmp_path, "--no-overlay")
+    track(clip, "-o", tmp_path, "--no-overlay", texture=True)
     first, second = read_npz(tracked / "track.npz"), read_npz(tmp_path / "track.npz")
     for key in first.keys() - {"detect_ms", "fit_ms"}:
         assert np.array_equal(first[key], second[key], equal_nan=first[key].dtype.kind == "f"), key
