@@ -54,6 +54,7 @@ def a_result(row: int) -> TrackResult:
         error_iod=0.01 if found else None,
         detect_ms=1.0,
         fit_ms=1.0,
+        seen_camera=facing_camera(640, 480, 0.7 + 0.01 * row, 900.0) if found else None,
     )
 
 
@@ -78,12 +79,12 @@ def test_a_frame_is_a_mesh(folder: Path, tmp_path: Path) -> None:
     assert np.abs(rows["p"] - posed(1)).max() < 1e-6
 
 
-def test_its_camera_puts_the_mesh_where_it_was(folder: Path, tmp_path: Path) -> None:
+def test_its_camera_puts_the_mesh_where_it_was_seen(folder: Path, tmp_path: Path) -> None:
     export(folder, tmp_path / "camera.json", "builtin", FIRST + 3)
     told = json.loads((tmp_path / "camera.json").read_text())
     assert told["size_px"] == [640, 480]
     points = HEAD.template.double()
-    camera = a_result(3).camera
+    camera = a_result(3).seen_camera
     assert camera is not None
     assert (project(from_opencv(told["opencv"]), points) - project(camera, points.float())).abs().max() < 1e-3
 

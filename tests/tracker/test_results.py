@@ -86,7 +86,8 @@ def test_a_track_has_the_documented_arrays(head: Head, identity: Identity, tmp_p
             "principal_px": (3, 2), "size_px": (3, 2), "identity": (head.identity_size,), "head": (), "detector": (),
             "landmarks_px": (3, 478, 2), "fitted_px": (3, 478, 2), "fitted_m": (3, 478, 3), "blendshapes": (3, 52),
             "blendshape_names": (52,), "error_iod": (3,), "detect_ms": (3,), "fit_ms": (3,), "schema": (),
-            "expression_names": (expressions,),
+            "expression_names": (expressions,), "seen_rotation": (3, 3, 3), "seen_translation": (3, 3),
+            "seen_focal_px": (3,),
         }  # fmt: skip
         assert {key: track[key].shape for key in track.files} == shapes
         for key in ("expression", "rotation", "landmarks_px", "fitted_m", "blendshapes", "error_iod"):

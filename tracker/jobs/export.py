@@ -22,6 +22,7 @@ from tracker.jobs.results import read_identity
 
 ENDINGS = (".glb", ".obj", ".ply", ".json")
 MAX_TRACK_BYTES = 4 << 30
+_CORRECTED = ("rotation", "translation", "focal_px")  # of the camera: told, and as it was seen
 
 
 def export(folder: Path, output: Path, head_name: str, frame: int | None) -> None:
@@ -54,7 +55,10 @@ def mesh_file(ending: str, head: Head, identity: Identity, one: dict[str, Array]
 
 
 def camera_text(one: dict[str, Array]) -> str:
-    camera = Camera(*(_tensor(one[key][0]) for key in ("rotation", "translation", "focal_px", "principal_px")))
+    """The one that lays the mesh on the picture; recorded streams have only the corrected one."""
+    seen = "seen_" if all("seen_" + key in one for key in _CORRECTED) else ""
+    rotation, translation, focal_px = (_tensor(one[seen + key][0]) for key in _CORRECTED)
+    camera = Camera(rotation, translation, focal_px, _tensor(one["principal_px"][0]))
     width, height = one["size_px"][0].tolist()
     return json.dumps(camera_json(camera, (width, height)), indent=2) + "\n"
 
@@ -92,6 +96,7 @@ def read_track(path: Path, head: Head) -> dict[str, Array]:
         "blendshapes": (len(ARKIT_NAMES),),
     }  # fmt: skip
     missing = [key for key in shapes if key not in arrays]
+    shapes |= {"seen_" + key: shapes[key] for key in _CORRECTED if "seen_" + key in arrays}
     if missing:
         raise MienError(f"{path}: expected a track.npz of Mien, but it lacks {', '.join(missing)}")
     count = len(arrays["frame"]) if arrays["frame"].ndim else 0

@@ -48,15 +48,14 @@ def write_glb(
 
 
 def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResult) -> None:
-    """`head.obj` as it looked in one picture, in the head frame, and `camera.json` of that picture."""
-    if result.params is None or result.camera is None:
+    """`head.obj` as it looked in one picture, in the head frame, and `camera.json`, which lays it on that picture."""
+    if result.params is None or result.picture_camera is None:
         return
     with torch.inference_mode():
         vertices = pose_head(shape_head(head.to("cpu"), identity.shape.to("cpu")), result.params).vertices.numpy()
     write_whole(folder / "head.obj", obj_text(head, vertices).encode())
-    write_whole(
-        folder / "camera.json", (json.dumps(camera_json(result.camera, result.size_px), indent=2) + "\n").encode()
-    )
+    camera = camera_json(result.picture_camera, result.size_px)
+    write_whole(folder / "camera.json", (json.dumps(camera, indent=2) + "\n").encode())
 
 
 def remove_head_files(folder: Path) -> None:

@@ -24,10 +24,18 @@ _FLOATS_A_FRAME = {  # what is NaN where no face was
     "neck": (3,),
     "rotation": (3, 3),
     "translation": (3,),
+    "focal_px": (),
+    "principal_px": (2,),
+    "seen_rotation": (3, 3),
+    "seen_translation": (3,),
+    "seen_focal_px": (),
     "landmarks_px": (LANDMARK_COUNT, 2),
     "fitted_px": (LANDMARK_COUNT, 2),
     "fitted_m": (LANDMARK_COUNT, 3),
     "blendshapes": (len(ARKIT_NAMES),),
+    "error_iod": (),
+    "detect_ms": (),
+    "fit_ms": (),
 }
 
 
@@ -63,8 +71,8 @@ def track_arrays(
         "identity": _identity_code(identity, source.head),
     }
     rows = [_row(result) for result in results]
-    shapes = {"expression": (source.head.expression_size,), **_FLOATS_A_FRAME, "focal_px": (), "principal_px": (2,)}
-    for key, shape in {**shapes, "error_iod": (), "detect_ms": (), "fit_ms": ()}.items():
+    shapes = {"expression": (source.head.expression_size,), **_FLOATS_A_FRAME}
+    for key, shape in shapes.items():
         empty = np.full(shape, np.nan, np.float32)
         arrays[key] = np.array([row.get(key, empty) for row in rows], np.float32).reshape(-1, *shape)
     if any(score is not None for score in scores):
@@ -75,9 +83,9 @@ def track_arrays(
 
 def _row(result: TrackResult) -> dict[str, Any]:
     row: dict[str, Any] = {"detect_ms": result.detect_ms, "fit_ms": result.fit_ms}
-    if result.params is None or result.camera is None or result.landmarks is None:
+    params, camera, seen = result.params, result.camera, result.picture_camera
+    if params is None or camera is None or seen is None or result.landmarks is None:
         return row  # landmarks that no head fits are no face either
-    params, camera = result.params, result.camera
     tensors = {
         "expression": params.expression,
         "jaw": params.jaw,
@@ -87,6 +95,9 @@ def _row(result: TrackResult) -> dict[str, Any]:
         "translation": camera.translation,
         "focal_px": camera.focal_px,
         "principal_px": camera.principal_px,
+        "seen_rotation": seen.rotation,
+        "seen_translation": seen.translation,
+        "seen_focal_px": seen.focal_px,
     }
     row |= {key: tensor.numpy() for key, tensor in tensors.items()}
     row |= {"landmarks_px": result.landmarks.points_px, "fitted_px": result.fitted_px, "fitted_m": result.fitted_m}
