@@ -10,6 +10,7 @@ lens and gaze are told corrected, while the landmarks stay where they were seen:
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,9 @@ from models.head import Head, embed
 from models.types import Camera, HeadParams
 from tracker.contacts import LIDS
 from tracker.gaze import GazeCalibration, GazeReader
+from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float64]
-SKIN = slice(0, 468)
 _UPRIGHT = np.array(FACING, np.float64)
 
 
@@ -35,10 +36,6 @@ class Calibration:
     nod_share: float  # of a nod as seen, that is missing
     perspective: float  # true distance, and true focal length, over those that explain the points
     gaze: GazeCalibration
-
-    def nod(self, seen: float) -> float:
-        """By how much to turn the head about its own x axis when it is seen to nod so far; radians, down above 0."""
-        return self.nod_share * seen - float(np.radians(self.nod_degrees))
 
 
 # By the detector's name; one that is not here is taken at its word. The numbers are what the job prints.
@@ -137,48 +134,85 @@ def calibrated(
     calibration: Calibration, camera: Camera, fitted_px: NDArray[np.float32], fitted_m: NDArray[np.float32]
 ) -> tuple[Camera, NDArray[np.float32]]:
     """The camera without a batch, and the landmarks in its frame, which still project to `fitted_px`."""
-    rotation, translation = camera.rotation.numpy(), camera.translation.numpy()
-    centre = fitted_m[SKIN].mean(0)
-    centre_in_head = (centre - translation) @ rotation
-    nearer = centre * np.array((1, 1, calibration.perspective), np.float32)
-    # A picture shows how a head is turned against the line of sight, and another lens bends that line.
-    sight, bent = along(*centre.tolist()), along(*nearer.tolist())
-    seen = sight.T @ rotation
-    turned = bent @ seen @ about_x(calibration.nod(nod_of(_UPRIGHT.T @ seen)))
-
-    focal = calibration.perspective * float(camera.focal_px)
-    depth = nearer[2] + (fitted_m - centre) @ (bent[2] @ sight.T).astype(np.float32)
-    told_m = np.empty_like(fitted_m)
-    told_m[:, :2] = (fitted_px - camera.principal_px.numpy()) * (depth / focal)[:, None]
-    told_m[:, 2] = depth
+    focal_px = calibration.perspective * float(camera.focal_px)
+    rotation, translation, told_m = _replaced(
+        camera.rotation.numpy(), camera.translation.numpy(), camera.principal_px.numpy(), focal_px, fitted_px, fitted_m,
+        calibration.perspective, calibration.nod_share, math.radians(calibration.nod_degrees),
+    )  # fmt: skip
     told = Camera(
-        rotation=torch.from_numpy(turned).to(camera.rotation),
-        translation=torch.from_numpy(nearer - turned @ centre_in_head).to(camera.translation),
-        focal_px=camera.focal_px * calibration.perspective,
-        principal_px=camera.principal_px,
+        torch.from_numpy(rotation), torch.from_numpy(translation), torch.tensor(focal_px), camera.principal_px
     )
     return told, told_m
 
 
+@compiled
+def _replaced(
+    rotation: Any, translation: Any, principal_px: Any, focal_px: float, fitted_px: Any, fitted_m: Any,
+    perspective: float, nod_share: float, nod_down: float,
+) -> Any:  # fmt: skip
+    """Rotation, translation and landmarks as told: turned by what is missing of the nod, and up from `nod_down`."""
+    centre, skin = np.zeros(3), 468
+    for point in range(skin):
+        for axis in range(3):
+            centre[axis] += fitted_m[point, axis] / skin
+    nearer = np.array((centre[0], centre[1], perspective * centre[2]))
+    # A picture shows how a head is turned against the line of sight, and another lens bends that line.
+    sight, bent = along(centre), along(nearer)
+    seen = _transposed_times(sight, rotation.astype(np.float64))
+    nod = nod_share * nod_of(_transposed_times(_UPRIGHT, seen)) - nod_down
+    turned = _transposed_times(bent.T, _transposed_times(seen.T, about_x(nod)))
+    depths = _transposed_times(bent.T, np.ascontiguousarray(sight.T))[2]
+
+    told_m = np.empty_like(fitted_m)
+    for point in range(len(fitted_m)):
+        depth = nearer[2]
+        for axis in range(3):
+            depth += depths[axis] * (fitted_m[point, axis] - centre[axis])
+        for axis in range(2):
+            told_m[point, axis] = (fitted_px[point, axis] - principal_px[axis]) * depth / focal_px
+        told_m[point, 2] = depth
+
+    told = np.empty(3, np.float32)
+    for axis in range(3):
+        told[axis] = nearer[axis]
+        for own in range(3):  # the centre in the head frame stays
+            for k in range(3):
+                told[axis] -= turned[axis, own] * rotation[k, own] * (centre[k] - translation[k])
+    return turned.astype(np.float32), told, told_m
+
+
+@compiled
 def nod_of(upright: Floats) -> float:
     """How far a head [3, 3] nods about its own x axis, its tilt in the picture aside; radians, down above 0."""
-    (a, b, c), (d, e, f), _ = upright.tolist()
+    (a, b, c), (d, e, f) = upright[0], upright[1]
     return math.atan2(d * c - a * f, a * e - d * b)
 
 
+@compiled
 def about_x(angle: float) -> Floats:
     c, s = math.cos(angle), math.sin(angle)
-    return np.array(((1, 0, 0), (0, c, -s), (0, s, c)))
+    return np.array(((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c)))
 
 
-def along(x: float, y: float, z: float) -> Floats:
-    """The rotation [3, 3] whose z axis points from the camera to a point, without tilt."""
+@compiled
+def along(point: Floats) -> Floats:
+    """The rotation [3, 3] whose z axis points from the camera to a point [3], without tilt."""
+    x, y, z = point
     ground, whole = math.hypot(x, z), math.sqrt(x * x + y * y + z * z)
-    ahead = x / whole, y / whole, z / whole
     return np.array(
         (
-            (z / ground, -x * y / (whole * ground), ahead[0]),
-            (0.0, ground / whole, ahead[1]),
-            (-x / ground, -z * y / (whole * ground), ahead[2]),
+            (z / ground, -x * y / (whole * ground), x / whole),
+            (0.0, ground / whole, y / whole),
+            (-x / ground, -z * y / (whole * ground), z / whole),
         )
     )
+
+
+@compiled
+def _transposed_times(one: Any, other: Any) -> Any:
+    out = np.zeros((3, 3))
+    for r in range(3):
+        for c in range(3):
+            for k in range(3):
+                out[r, c] += one[k, r] * other[k, c]
+    return out

@@ -47,7 +47,7 @@ def test_a_nod_is_told_as_it_was_and_landmarks_stay_where_they_were_seen(
     told, told_m = calibrated(MESH, fitted, points_px, points_m)
     upright = np.array(FACING).T
     before, after = (
-        nod_of(upright @ along(*points[:468].mean(0).tolist()).T @ view.rotation.double().numpy())
+        nod_of(upright @ along(points[:468].mean(0).astype(np.float64)).T @ view.rotation.double().numpy())
         for view, points in ((fitted, points_m), (told, told_m))
     )
     assert np.degrees(after - before) == pytest.approx(MESH.nod_share * np.degrees(before) - MESH.nod_degrees, abs=0.1)
