@@ -173,7 +173,7 @@ class IdentityMessage(ServerMessage, frozen=True, tag="identity"):
         list[float] | None,
         Meta(description="ARKit weights of this face at rest; already taken off `params.blendshapes`"),
     ]
-    focal_px: float
+    focal_px: Annotated[float, Meta(description="As fitted; each frame's camera has it corrected")]
     size_px: Annotated[tuple[int, int], Meta(description="Width, height that focal_px is for")]
     head: str
     head_sha256: str
@@ -187,7 +187,7 @@ class IdentityMessage(ServerMessage, frozen=True, tag="identity"):
 
 
 class CameraPose(Struct, frozen=True):
-    """T_camera_head and the pinhole. OpenCV axes: x right, y down, z forward."""
+    """T_camera_head and the pinhole, the detector's usual faults taken back. OpenCV axes: z is forward."""
 
     rotation: Annotated[list[float], Meta(description="Unit quaternion w, x, y, z")]
     translation: Annotated[list[float], Meta(description="Metres")]

@@ -121,6 +121,7 @@ export interface IdentityMessage {
   shape: number[];
   /** ARKit weights of this face at rest; already taken off `params.blendshapes` */
   neutral: number[] | null;
+  /** As fitted; each frame's camera has it corrected */
   focal_px: number;
   /** Width, height that focal_px is for */
   size_px: [number, number];
@@ -229,7 +230,7 @@ export interface IceServer {
   credential?: string | null;
 }
 
-/** T_camera_head and the pinhole. OpenCV axes: x right, y down, z forward. */
+/** T_camera_head and the pinhole, the detector's usual faults taken back. OpenCV axes: z is forward. */
 export interface CameraPose {
   /** Unit quaternion w, x, y, z */
   rotation: number[];
