@@ -26,7 +26,7 @@ serve: run-env web
 # three.js, for the page's 3D head. Where it cannot be fetched, that is said and the rest works.
 web: run-env web_client/node_modules/.package-lock.json
 
-web_client/node_modules/.package-lock.json: web_client/package-lock.json
+web_client/node_modules/.package-lock.json: web_client/package-lock.json | run-env
 	@$(PY) -m scripts.fetch_page
 
 demo: run-env

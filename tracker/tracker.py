@@ -118,6 +118,7 @@ class HeadTracker:
     def re_enroll(self) -> None:
         """Forget the person and learn whoever is seen next."""
         self._given = None
+        self._refused = self._waiting = 0
         self._forget()
         self._enter(State.SEARCHING)
 
