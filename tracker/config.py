@@ -35,7 +35,7 @@ class LiveConfig(FitConfig):
     warm_iterations: int = 3
     cold_iterations: int = 12
     damping: float = 1e-6
-    small_gain: float = 2e-2
+    small_gain: float = 0.1
     # A step that promises to lower the energy by less than this part of it is the last.
     limit_rounds: int = 3
     # A step meets limits on its way, so often at most.

@@ -56,6 +56,8 @@ PROMISES: dict[str, Promise] = {
     # On one thread.
     "fast.fit.builtin": Promise("ms", "<= 1.0", "<= 0.5"),
     "fast.fit.flame_sized": Promise("ms", "<= 2.0", "<= 1.0"),
+    "fast.follow.builtin": Promise("ms"),
+    "fast.follow.flame_sized": Promise("ms"),
     "fast.detect_and_fit": Promise("frames/s", ">= 220", ">= 250"),
     "fast.photo": Promise("ms", "<= 150"),
     # The head's own maths, in a batch of one.
