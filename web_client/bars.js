@@ -104,9 +104,12 @@ export class Bars {
   /** @param {number[] | null} weights null: no face */
   draw(weights) {
     const values = weights ?? new Array(this.#slow.length).fill(0);
-    const withNumbers = this.#frames++ % 4 === 0;
     this.#feel(values);
-    if (performance.now() - this.#rankedAt > RANK_EVERY_MS) this.#rank();
+    if (performance.now() - this.#rankedAt > RANK_EVERY_MS) {
+      this.#rank();
+      this.#frames = 0; // no row may keep another's numbers
+    }
+    const withNumbers = this.#frames++ % 4 === 0;
     this.#rows.forEach((row, at) => row.draw(this.#sides(this.#shapes[at], values), withNumbers));
     this.#top.forEach((row, at) => row.draw(this.#sides(this.#topShapes[at], values), withNumbers));
   }
