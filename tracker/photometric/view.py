@@ -50,10 +50,9 @@ class View:
         left, top = (int(np.clip(low[k] - margin, 0, (width, height)[k] - 1)) for k in (0, 1))
         right, bottom = (int(np.clip(high[k] + margin, (left, top)[k] + 1, (width, height)[k])) for k in (0, 1))
         part = image[top:bottom, left:right]
-        scale = min(1.0, most_iod_px / max(iod_px, 1.0))
-        if scale < 1:
-            size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-            part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        scale = min(1.0, max(most_iod_px / max(iod_px, 1.0), 1 / min(part.shape[:2])))
+        if scale < 1:  # by exactly that, though no whole number of pixels may come out
+            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         view = View(np.array(part, np.uint8, order="C"), params, camera, (float(left), float(top)), scale)
         return replace(view, camera=view.moved(camera))
 
