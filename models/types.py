@@ -158,6 +158,32 @@ class TrackResult:
     hint: Hint | None = None  # while a person is being learned: the view that is lacking
     seen_camera: Camera | None = None  # what lays the mesh on the picture, where `camera` is corrected beyond it
 
+    @staticmethod
+    def without_face(
+        index: int,
+        time_s: float,
+        size_px: tuple[int, int],
+        state: State,
+        landmarks: Landmarks | None = None,
+        detect_ms: float = 0.0,
+    ) -> "TrackResult":
+        """`landmarks` are there where they were detected, but no head fits them."""
+        return TrackResult(
+            index=index,
+            time_s=time_s,
+            size_px=size_px,
+            state=state,
+            params=None,
+            camera=None,
+            landmarks=landmarks,
+            fitted_px=None,
+            fitted_m=None,
+            blendshapes=None,
+            error_iod=None,
+            detect_ms=detect_ms,
+            fit_ms=0.0,
+        )
+
     @property
     def picture_camera(self) -> Camera | None:
         """The camera to draw with over the picture, or to read pixels by."""

@@ -23,6 +23,7 @@ from models.types import Camera, HeadParams
 from tracker.contacts import LIDS
 from tracker.gaze import GazeCalibration, GazeReader
 from tracker.solver_kernel import compiled
+from tracker.state_kernel import times_transposed
 
 Floats = NDArray[np.float64]
 _UPRIGHT = np.array(FACING, np.float64)
@@ -158,10 +159,10 @@ def _replaced(
     nearer = np.array((centre[0], centre[1], perspective * centre[2]))
     # A picture shows how a head is turned against the line of sight, and another lens bends that line.
     sight, bent = along(centre), along(nearer)
-    seen = _transposed_times(sight, rotation.astype(np.float64))
-    nod = nod_share * nod_of(_transposed_times(_UPRIGHT, seen)) - nod_down
-    turned = _transposed_times(bent.T, _transposed_times(seen.T, about_x(nod)))
-    depths = _transposed_times(bent.T, np.ascontiguousarray(sight.T))[2]
+    seen = times_transposed(sight.T, rotation.astype(np.float64).T)
+    nod = nod_share * nod_of(times_transposed(_UPRIGHT.T, seen.T)) - nod_down
+    turned = times_transposed(bent, times_transposed(seen, about_x(nod).T).T)
+    depths = times_transposed(bent, sight)[2]
 
     told_m = np.empty_like(fitted_m)
     for point in range(len(fitted_m)):
@@ -206,13 +207,3 @@ def along(point: Floats) -> Floats:
             (-x / ground, -z * y / (whole * ground), z / whole),
         )
     )
-
-
-@compiled
-def _transposed_times(one: Any, other: Any) -> Any:
-    out = np.zeros((3, 3))
-    for r in range(3):
-        for c in range(3):
-            for k in range(3):
-                out[r, c] += one[k, r] * other[k, c]
-    return out

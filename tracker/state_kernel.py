@@ -27,9 +27,9 @@ def retract(state: Floats, step: Floats) -> Floats:
             twice = step[joints + r] * step[joints + c] - (squared if r == c else 0.0)
             cross = 0.0 if r == c else (step[joints + 3 - r - c] if (c - r) % 3 == 2 else -step[joints + 3 - r - c])
             turn[r, c] = (r == c) + sine * cross + cosine * twice
-    turned = _times_transposed(turn, before.T)
+    turned = times_transposed(turn, before.T)
     # One Newton step towards the nearest rotation: keeps float32 products from drifting over hours.
-    square = _times_transposed(turned, turned)
+    square = times_transposed(turned, turned)
     for r in range(3):
         for c in range(3):
             twice = square[r, 0] * turned[0, c] + square[r, 1] * turned[1, c] + square[r, 2] * turned[2, c]
@@ -46,7 +46,7 @@ def difference(state: Floats, other: Floats) -> Floats:
         out[k] = state[k] - other[k]
     for k in range(joints + 3, joints + 6):
         out[k] = state[k + 6] - other[k + 6]
-    turn = _times_transposed(_rotation(state), _rotation(other))
+    turn = times_transposed(_rotation(state), _rotation(other))
     # Of a turn well below a half.
     x, y, z = turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]
     sine, cosine = np.sqrt(x * x + y * y + z * z) / 2, (turn[0, 0] + turn[1, 1] + turn[2, 2] - 1) / 2
@@ -64,7 +64,7 @@ def _rotation(state: Floats) -> Any:
 
 
 @compiled
-def _times_transposed(one: Any, other: Any) -> Any:
+def times_transposed(one: Any, other: Any) -> Any:
     out = np.zeros((3, 3))
     for r in range(3):
         for c in range(3):

@@ -187,9 +187,7 @@ class HeadTracker:
         if self._state is not State.SEARCHING:
             self._enter(State.LOST)
         size = frame.image.shape[1], frame.image.shape[0]
-        return TrackResult(
-            frame.index, frame.time_s, size, self._state, None, None, landmarks, None, None, None, None, 0.0, 0.0
-        )
+        return TrackResult.without_face(frame.index, frame.time_s, size, self._state, landmarks)
 
     def _enter(self, state: State) -> None:
         if state is not self._state:

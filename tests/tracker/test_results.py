@@ -59,24 +59,12 @@ def tracked(head: Head, index: int) -> TrackResult:
     )
 
 
-def lost(head: Head, index: int) -> TrackResult:
-    return replace(
-        tracked(head, index),
-        state=State.LOST,
-        params=None,
-        camera=None,
-        landmarks=None,
-        fitted_px=None,
-        fitted_m=None,
-        blendshapes=None,
-        error_iod=None,
-        detect_ms=2.0,
-        fit_ms=0.0,
-    )
+def lost(index: int) -> TrackResult:
+    return TrackResult.without_face(index, index / 25, (640, 480), State.LOST, detect_ms=2.0)
 
 
 def test_a_track_has_the_documented_arrays(head: Head, identity: Identity, tmp_path: Path) -> None:
-    results = [tracked(head, 0), lost(head, 1), tracked(head, 2)]
+    results = [tracked(head, 0), lost(1), tracked(head, 2)]
     write_npz(tmp_path / "track.npz", track_arrays(results, Source(head, "mesh"), identity))
     with np.load(tmp_path / "track.npz", allow_pickle=False) as track:
         expressions = head.expression_size
@@ -111,7 +99,7 @@ def test_a_track_of_nothing(head: Head) -> None:
 
 
 def test_the_detectors_scores_are_kept_where_it_has_any(head: Head) -> None:
-    results = [tracked(head, 0), lost(head, 1)]
+    results = [tracked(head, 0), lost(1)]
     source = Source(head, "task")
     assert "detector_scores" not in track_arrays(results, source, None, [None, None])
     scores = track_arrays(results, source, None, [np.ones(52, np.float32), None])["detector_scores"]

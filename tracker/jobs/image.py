@@ -331,21 +331,7 @@ def hash_file(path: Path) -> str:
 
 
 def empty_result(index: int, seen: Seen) -> TrackResult:
-    return TrackResult(
-        index=index,
-        time_s=0.0,
-        size_px=picture_size(seen),
-        state=State.SEARCHING,
-        params=None,
-        camera=None,
-        landmarks=None,
-        fitted_px=None,
-        fitted_m=None,
-        blendshapes=None,
-        error_iod=None,
-        detect_ms=seen.detect_ms,
-        fit_ms=0.0,
-    )
+    return TrackResult.without_face(index, 0.0, picture_size(seen), State.SEARCHING, detect_ms=seen.detect_ms)
 
 
 def picture_size(seen: Seen) -> tuple[int, int]:
