@@ -36,19 +36,20 @@ def measure_speed(settings: Settings, tell: Tell) -> Iterator[Row]:
     head = load_head()
     shots = film(head, random_person(head, 1), random_stage(1), talking(FRAMES, 12.0, 1))
     frames = [Frame(shot.image, shot.time_s, shot.index) for shot in shots]
-    tell(1, 4)
+    tell(1, 5)
     tracker = HeadTracker(head)
     landmarks, detect_and_fit_s = _step_all(tracker, frames)
     tracker.close()
-    tell(2, 4)
+    tell(2, 5)
     yield Row("fast.detect_and_fit", 1 / detect_and_fit_s)
-    for name, one in (("builtin", head), ("flame_sized", with_modes_of_flame(head))):
+    sizes = ("builtin", head), ("flame_sized", with_modes_of_flame(head))
+    for done, (name, one) in enumerate(sizes, 3):
         fit, follow = fit_and_follow_ms(one, frames, landmarks)
         yield Row(f"fast.fit.{name}", fit)
         yield Row(f"fast.follow.{name}", follow)
-        tell(3, 4)
+        tell(done, 5)
     yield Row("fast.photo", photo_ms(head, frames[0]))
-    tell(4, 4)
+    tell(5, 5)
 
 
 def _step_all(tracker: HeadTracker, frames: list[Frame]) -> tuple[list[Landmarks | None], float]:
