@@ -132,7 +132,8 @@ def test_the_energy_of_pixels_changes_as_their_derivatives_say() -> None:
     count = fitter().surface.count
     picture = Picture(torch.stack(waves + slopes), torch.ones(count), torch.ones(count, 3), 1.0)
     random = torch.Generator().manual_seed(2)
-    appearance = Appearance(0.1 * torch.randn(skin().space.basis.shape[1], 3, generator=random), painted.LIGHT)
+    weights = 0.1 * torch.randn(skin().space.basis.shape[1], 3, generator=random)
+    appearance = Appearance(skin().space.mean, weights, painted.LIGHT)
     refiner, even, principal = fitter().refiner, painted.LIGHT[0].mean(), view.camera.principal_px
 
     def energy(state: Tensor, appearance: Appearance) -> float:
@@ -161,7 +162,7 @@ def test_the_energy_of_pixels_changes_as_their_derivatives_say() -> None:
             weights, light = appearance.weights.clone(), appearance.light.clone()
             weights[:, k] += sign * unit[:-9]
             light[:, k] += sign * unit[-9:]
-            energies.append(energy(state, Appearance(weights, light)))
+            energies.append(energy(state, replace(appearance, weights=weights, light=light)))
         assert (energies[0] - energies[1]) / 4e-3 == pytest.approx(float(slope.norm()), rel=0.03)
 
 
@@ -201,7 +202,8 @@ def test_who_is_known_keeps_shape_and_light_and_only_moves() -> None:
     known_person = painted.identity()
     view = replace(the_view(), params=painted.head().zero_params())
     solved = skin().solve(known_person, [the_view()])
-    known = fitter().known(Appearance(solved.lighting.weights, solved.lighting.light), solved.texture)
+    lighting = solved.lighting
+    known = fitter().known(Appearance(lighting.mean, lighting.weights, lighting.light), solved.texture)
     found = fitter().fit(view, seen, known_person, known)
     assert torch.equal(found.shape, known_person.shape)
     assert torch.equal(found.appearance.light, known.appearance.light)

@@ -86,7 +86,7 @@ class VideoByPixels:
     def __init__(self, person: PersonFitter, skin: TextureSolver, identity: Identity, solved: Solved, detector: str):
         self._fitter = PhotometricFitter(person, skin)
         self._identity, self._solved = identity, solved
-        appearance = Appearance(solved.lighting.weights, solved.lighting.light)
+        appearance = Appearance(solved.lighting.mean, solved.lighting.weights, solved.lighting.light)
         self._known: Known = self._fitter.known(appearance, solved.texture)
         self._blendshapes = BlendshapeReader(person.head, identity)
         self._rest = NeutralFace(None if identity.neutral is None else identity.neutral.numpy())

@@ -39,7 +39,7 @@ INSIDE = ("mouth_bag", "gums", "teeth", "tongue", "socket", "nostril_passage", "
 class AlbedoSpace:
     """albedo [V, 3] = mean + basis @ weights, weights [K, 3]."""
 
-    mean: Tensor  # [3]
+    mean: Tensor  # [V, 3]
     basis: Tensor  # [V, K], the first column everywhere the same
     skin: Tensor  # [S] int64: the vertices of the face whose look this describes
     sky: Tensor  # [V] how much of the light around reaches a place that others stand before, 0 to 1
@@ -47,8 +47,9 @@ class AlbedoSpace:
     area: Tensor  # [V] square metres at rest
     luminance: float  # what the mean of a face's albedo is taken to be: only its product with light is ever seen
 
-    def at(self, weights: Tensor) -> Tensor:
-        return self.mean + self.basis @ weights
+    def at(self, weights: Tensor, mean: Tensor | None = None) -> Tensor:
+        """`mean` [V, 3]: a person's own, where statistics told it."""
+        return (self.mean if mean is None else mean) + self.basis @ weights
 
     @staticmethod
     def of(head: Head) -> "AlbedoSpace":
@@ -59,7 +60,7 @@ class AlbedoSpace:
         columns = np.concatenate([tones, _process(rest, landmarks), _features(rest, landmarks)], 1)
         tone = np.median(head.colours.double().cpu().numpy()[skin], 0)
         return AlbedoSpace(
-            mean=torch.from_numpy(tone).float(),
+            mean=torch.from_numpy(tone).float().expand(len(rest), 3),
             basis=torch.from_numpy(columns).float(),
             skin=torch.from_numpy(skin),
             sky=torch.from_numpy(sky_seen(rest, head.triangles.cpu().numpy(), SKY_VIEWS)).float(),

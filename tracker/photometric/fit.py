@@ -101,7 +101,7 @@ class PhotometricFitter:
             now, one = self._seen(view, state, observed)
             if appearance is None:
                 lighting = solve_light(self._space, samples_of(self._space, [now], [one]))
-                appearance = Appearance(lighting.weights, lighting.light)
+                appearance = Appearance(lighting.mean, lighting.weights, lighting.light)
             picture = self._picture(now, one, blur, self._shape(state), appearance, still)
             picture = replace(picture, say=share * picture.say)
             refined = self.refiner.refine(
@@ -120,7 +120,7 @@ class PhotometricFitter:
         levels = mip_levels(torch.from_numpy(linear(texture.albedo)), 5)
         footprint = torch.full((len(skin),), VERTEX_TEXELS / texture.albedo.shape[0])
         albedo = sample(levels, head.uvs[uv_of[skin]], footprint)
-        return Known(appearance, albedo / self._space.at(appearance.weights)[skin].clamp_min(5e-3))
+        return Known(appearance, albedo / self._space.at(appearance.weights, appearance.mean)[skin].clamp_min(5e-3))
 
     def pixel_error(self, view: View, shape: Tensor, appearance: Appearance, texture: Texture | None = None) -> float:
         """Percent of the range of shown values, a mean over the pixels of the face's skin; of the smooth albedo alone,
@@ -136,7 +136,7 @@ class PhotometricFitter:
             return float("nan")
         normals = vertex_normals(vertices, head.triangles) @ view.camera.rotation.T
         if texture is None:
-            albedo = self._space.at(appearance.weights).clamp_min(5e-3) * self._space.sky[:, None]
+            albedo = self._space.at(appearance.weights, appearance.mean).clamp_min(5e-3) * self._space.sky[:, None]
             colours = interpolate(albedo * lit_irradiance(normals, appearance.light), head.triangles, hits)
         else:
             places = interpolate(head.uvs, head.uv_triangles, hits)

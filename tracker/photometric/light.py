@@ -51,43 +51,85 @@ class Samples:
 
 @dataclass(frozen=True)
 class Lighting:
-    light: Tensor  # [9, 3], of the first picture
-    gains: Tensor  # [P] by which the exposure of other pictures differs
+    lights: Tensor  # [P, 9, 3], of each picture
+    mean: Tensor  # [V, 3] of the albedo: what the weights are added to
     weights: Tensor  # [K, 3] of the albedo space
     trust: Tensor  # [N] of the samples, 0 to 1
 
+    @property
+    def light(self) -> Tensor:
+        """[9, 3] of the first picture."""
+        return self.lights[0]
 
-def solve_light(space: AlbedoSpace, samples: Samples, config: LightConfig | None = None) -> Lighting:
+
+def solve_light(
+    space: AlbedoSpace, samples: Samples, config: LightConfig | None = None, one_room: bool = True
+) -> Lighting:
+    """Pictures of `one_room` share their light but for its exposure; else each has its own."""
     config = config or LightConfig()
-    basis, mean = space.basis[samples.vertex], space.mean
+    basis, mean = space.basis[samples.vertex], space.mean[samples.vertex]
     sky = space.sky[samples.vertex][:, None]
     harmonics = sh_basis(samples.normals) * sky  # [N, 9]
     pictures = int(samples.picture.max()) + 1
+    room = torch.zeros_like(samples.picture) if one_room else samples.picture
+    rooms = [(room == number).nonzero()[:, 0] for number in range(1 if one_room else pictures)]
     seen = samples.colours.clamp_min(1e-4)
     # Residuals of shown values, to first order: shown' = shown ** (1 - GAMMA) / GAMMA.
     slope = seen.clamp_min(config.darkest) ** (1 / GAMMA - 1) / GAMMA
     share = samples.weights * (config.independent / max(len(seen), 1)) / config.noise**2
     gains, trust = seen.new_ones(pictures), seen.new_ones(len(seen))
-    albedo = mean.expand(len(seen), 3)
-    luminance = seen.new_tensor(LUMINANCE)
-    level = float((seen.median(0).values @ luminance) / (mean @ luminance).clamp_min(1e-6))
-    light = even_light(max(level, 1e-4)).to(seen)
+    albedo = mean
+    lights = torch.stack([_first_light(seen[one], mean[one]) for one in rooms])
     weights = seen.new_zeros(basis.shape[1], 3)
     for turn in range(config.turns):
         weight = (share * trust)[:, None] * slope * slope
         gain = gains[samples.picture][:, None]
-        light = _light_step(harmonics, albedo * gain, seen, weight, light, config)
-        shading = lit_irradiance(samples.normals, light) * sky * gain
+        told = harmonics, albedo * gain, seen, weight
+        lights = torch.stack([
+            _light_step(*(part[one] for part in told), light, config) for one, light in zip(rooms, lights, strict=True)
+        ])  # fmt: skip
+        shading = _shading(samples.normals, rooms, lights) * sky * gain
         weights = _albedo_step(basis, mean, shading, seen, weight)
+        weights, lights = _fix_gauge(space, weights, lights)
         albedo = (mean + basis @ weights).clamp_min(5e-3)
-        albedo, weights, light = _fix_gauge(space, albedo, weights, light)
-        shading = lit_irradiance(samples.normals, light) * sky
-        gains = _gain_step(albedo * shading, seen, weight, samples.picture, gains)
-        light, gains = light * gains[0], gains / gains[0]
+        shading = _shading(samples.normals, rooms, lights) * sky
+        if one_room:
+            gains = _gain_step(albedo * shading, seen, weight, samples.picture, gains)
+            lights, gains = lights * gains[0], gains / gains[0]
         predicted = (albedo * shading * gains[samples.picture][:, None]).clamp_min(1e-5)
         if turn >= config.trusting:
             trust = _trust(seen ** (1 / GAMMA) - predicted ** (1 / GAMMA), config)
-    return Lighting(light, gains, weights, trust)
+    return Lighting(lights * gains[:, None, None], space.mean, weights, trust)
+
+
+def light_on(albedo: Tensor, samples: Samples, config: LightConfig | None = None) -> Tensor:
+    """The light [9, 3] of one picture in which the samples' albedo [N, 3] is known, hidden sky in it."""
+    config = config or LightConfig()
+    harmonics, seen = sh_basis(samples.normals), samples.colours.clamp_min(1e-4)
+    slope = seen.clamp_min(config.darkest) ** (1 / GAMMA - 1) / GAMMA
+    share = samples.weights * (config.independent / max(len(seen), 1)) / config.noise**2
+    light, trust = _first_light(seen, albedo), seen.new_ones(len(seen))
+    for turn in range(config.turns):
+        light = _light_step(harmonics, albedo, seen, (share * trust)[:, None] * slope * slope, light, config)
+        if turn >= config.trusting:
+            predicted = (albedo * lit_irradiance(samples.normals, light)).clamp_min(1e-5)
+            trust = _trust(seen ** (1 / GAMMA) - predicted ** (1 / GAMMA), config)
+    return light
+
+
+def _first_light(seen: Tensor, albedo: Tensor) -> Tensor:
+    """[9, 3]: even and white, as bright as the face is on the whole."""
+    luminance = seen.new_tensor(LUMINANCE)
+    level = float((seen.median(0).values @ luminance) / (albedo.mean(0) @ luminance).clamp_min(1e-6))
+    return even_light(max(level, 1e-4)).to(seen)
+
+
+def _shading(normals: Tensor, rooms: list[Tensor], lights: Tensor) -> Tensor:
+    """[N, 3]"""
+    out = torch.empty_like(normals)
+    for one, light in zip(rooms, lights, strict=True):
+        out[one] = lit_irradiance(normals[one], light)
+    return out
 
 
 def _light_step(
@@ -129,7 +171,7 @@ def _albedo_step(basis: Tensor, mean: Tensor, shading: Tensor, seen: Tensor, wei
     for channel in range(3):
         light, precision = shading[:, channel], weight[:, channel]
         normal = (basis * (precision * light * light)[:, None]).T @ basis + eye
-        target = basis.T @ (precision * light * (seen[:, channel] - light * mean[channel]))
+        target = basis.T @ (precision * light * (seen[:, channel] - light * mean[:, channel]))
         columns.append(torch.linalg.solve(normal, target))
     return torch.stack(columns, 1)
 
@@ -140,16 +182,17 @@ def _gain_step(predicted: Tensor, seen: Tensor, weight: Tensor, picture: Tensor,
     return (up / down.clamp_min(1e-12)).clamp(0.2, 5.0)
 
 
-def _fix_gauge(space: AlbedoSpace, albedo: Tensor, weights: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _fix_gauge(space: AlbedoSpace, weights: Tensor, lights: Tensor) -> tuple[Tensor, Tensor]:
     """The same product with the even light white, and the face's mean luminance as it should be."""
     face = space.at(weights)[space.skin].mean(0).clamp_min(1e-3)
-    even = light[0].clamp_min(1e-6)
-    tint = (even / even.mean()).clamp(1 / STRONGEST_TINT, STRONGEST_TINT)
+    even = lights[:, 0].clamp_min(1e-6)
+    tint = (even / even.mean(1, keepdim=True)).mean(0).clamp(1 / STRONGEST_TINT, STRONGEST_TINT)
     luminance = (face * tint) @ face.new_tensor(LUMINANCE)
     factor = tint * (space.luminance / luminance)
     moved = weights * factor
-    moved[0] += space.mean * (factor - 1) / space.basis[0, 0]  # the same tone everywhere
-    return albedo * factor, moved, light / factor
+    tone = space.mean[space.skin].mean(0)
+    moved[0] += tone * (factor - 1) / space.basis[0, 0]  # the same everywhere; exact where the mean is one tone
+    return moved, lights / factor
 
 
 def _trust(residual: Tensor, config: LightConfig) -> Tensor:

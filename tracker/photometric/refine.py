@@ -6,7 +6,7 @@ that the step of the geometry already knows how they will answer. Landmarks, and
 unknowns, keep their say as they have it in `tracker.residuals`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,7 +39,8 @@ class PixelConfig:
 
 @dataclass(frozen=True)
 class Appearance:
-    weights: Tensor  # [K, 3] of the albedo space
+    mean: Tensor  # [V, 3] of the albedo
+    weights: Tensor  # [K, 3] of the albedo space, added to it
     light: Tensor  # [9, 3]
 
 
@@ -95,7 +96,7 @@ class Refiner:
                 normal.hessian[0], normal.gradient[0], pixels, picture.say, moving, damping, looks_move
             )
             candidate = self.layout.retract(state, step[None])
-            changed = Appearance(appearance.weights + looks[0], appearance.light + looks[1])
+            changed = replace(appearance, weights=appearance.weights + looks[0], light=appearance.light + looks[1])
             reached_pixels = self._linearise(candidate, changed, picture, principal_px, even)
             reached = landmarks(candidate)
             total = float(reached.error) + picture.say * reached_pixels.energy
@@ -112,7 +113,7 @@ class Refiner:
     def predict(self, posed: Posed, appearance: Appearance, still: Tensor) -> Tensor:
         """Shown values [P, 3] of the skin."""
         normals = torch.nn.functional.normalize(posed.raw_normals[: self.surface.count], dim=-1)
-        albedo = (self._space.mean + self._basis @ appearance.weights).clamp_min(5e-3)
+        albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
         return (albedo * still * lit_irradiance(normals, appearance.light)).clamp_min(1e-5) ** (1 / GAMMA)
 
     def _linearise(
@@ -134,7 +135,7 @@ class Refiner:
         length = posed.raw_normals[:count].norm(dim=-1, keepdim=True).clamp_min(1e-12)
         normals = posed.raw_normals[:count] / length
         harmonics = sh_basis(normals)  # [P, 9]
-        albedo = (self._space.mean + self._basis @ appearance.weights).clamp_min(5e-3)
+        albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
         irradiance = lit_irradiance(normals, appearance.light).clamp_min(1e-4)
         shown = (albedo * picture.still * irradiance) ** (1 / GAMMA)
         residual = seen - shown

@@ -67,14 +67,14 @@ class TextureSolver:
             seen.append(Seen.of(shaped, view))
             yield None
         lighting = solve_light(self.space, samples_of(self.space, views, seen), self._config)
-        albedo = self.space.at(lighting.weights).clamp(max=1.0)
+        albedo = self.space.at(lighting.weights, lighting.mean).clamp(max=1.0)
         albedo = torch.maximum(albedo, DARKEST_SKIN * albedo[self.space.skin].median(0).values.clamp_min(0.02))
         yield None
         atlas = Atlas.of(self.head, self._side)
         yield None
         blend = Blend(atlas)
         for number, (view, one) in enumerate(zip(views, seen, strict=True)):
-            light = self._softened(lit_irradiance(one.normals, lighting.light * lighting.gains[number]))
+            light = self._softened(lit_irradiance(one.normals, lighting.lights[number]))
             blend.add(unwrap(atlas, view, one, light, albedo, self.space.reach))
             yield None
         others = self._eye_colours(views, seen, lighting)
@@ -99,7 +99,7 @@ class TextureSolver:
             found = []
             for number, (view, one) in enumerate(zip(views, seen, strict=True)):
                 vertex = ring[one.visible[ring]]
-                light = lit_irradiance(one.normals[vertex], lighting.light * lighting.gains[number])
+                light = lit_irradiance(one.normals[vertex], lighting.lights[number])
                 found.append(read_colours(smoothed(view, 0.0), one.points_px[vertex]) / light)
             shown_iris = torch.cat(found)
             if len(shown_iris) >= FEW_IRIS_POINTS:
