@@ -1,7 +1,8 @@
 """Which of this machine's addresses are offered to a browser for its video.
 
 aioice never offers loopback, so that a laptop without a network could not talk to itself. A server bound to loopback
-offers loopback alone; one bound to all addresses offers them all, loopback last; one bound to one address, that one.
+offers it first, and then this machine's other addresses: Firefox pairs none of its own addresses with loopback. One
+bound to all addresses offers them all, loopback last; one bound to one address, that one.
 """
 
 import ipaddress
@@ -44,22 +45,19 @@ def local_addresses() -> list[str]:
     return found
 
 
-def offered_addresses(host: str) -> list[str]:
-    if host in ANY:
-        return [*local_addresses(), "127.0.0.1"]
-    if is_loopback(host):
-        return ["127.0.0.1"]
-    return [str(address) for address in resolve(host)]
-
-
 def install(host: str) -> None:
     """Have connections made from now on offer the addresses that belong to `host`."""
+    bound = [] if host in ANY else [str(address) for address in resolve(host)]
+    to_itself = host not in ANY and is_loopback(host)
 
-    fixed = None if host in ANY else offered_addresses(host)  # else interfaces may come and go
+    def offered() -> list[str]:
+        """At each connection anew, as interfaces come and go."""
+        if to_itself:
+            return ["127.0.0.1", *local_addresses()]
+        return bound or [*local_addresses(), "127.0.0.1"]
 
     def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
         wanted = {4: use_ipv4, 6: use_ipv6}
-        offered = offered_addresses(host) if fixed is None else fixed
-        return [address for address in offered if wanted[ipaddress.ip_address(address).version]]
+        return [address for address in offered() if wanted[ipaddress.ip_address(address).version]]
 
     aioice.ice.get_host_addresses = get_host_addresses
