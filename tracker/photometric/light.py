@@ -84,9 +84,10 @@ def solve_light(
     for turn in range(config.turns):
         weight = (share * trust)[:, None] * slope * slope
         gain = gains[samples.picture][:, None]
-        told = harmonics, albedo * gain, seen, weight
+        lit = albedo * gain
         lights = torch.stack([
-            _light_step(*(part[one] for part in told), light, config) for one, light in zip(rooms, lights, strict=True)
+            _light_step(harmonics[one], lit[one], seen[one], weight[one], light, config)
+            for one, light in zip(rooms, lights, strict=True)
         ])  # fmt: skip
         shading = _shading(samples.normals, rooms, lights) * sky * gain
         weights = _albedo_step(basis, mean, shading, seen, weight)
