@@ -5,13 +5,16 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.compiled import compiling
+
+exactly = compiling(fastmath=False)
 FEWEST_ROWS = 64  # of a band: for less, another thread does not pay
 
 
@@ -46,7 +49,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "rasteriser")
 
 
-@njit(cache=True, nogil=True)
+@exactly
 def _draw(
     clip: NDArray[np.float32], triangles: NDArray[np.int64], image: NDArray[np.float32], first: int, end: int
 ) -> None:
@@ -59,8 +62,8 @@ def _draw(
         _draw_triangle(a, b, c, face + 1, first, end, image)
 
 
-@njit(cache=True, nogil=True)
-def _draw_triangle(a, b, c, label, first, end, image):  # type: ignore[no-untyped-def]
+@exactly
+def _draw_triangle(a: Any, b: Any, c: Any, label: int, first: int, end: int, image: Any) -> None:
     height, width = image.shape[:2]
     # Inverse w, and pixel positions, in double: edge functions of large triangles lose too much in single.
     ia, ib, ic = 1.0 / a[3], 1.0 / b[3], 1.0 / c[3]
@@ -94,8 +97,8 @@ def _draw_triangle(a, b, c, label, first, end, image):  # type: ignore[no-untype
             pixel[0], pixel[1], pixel[2], pixel[3] = pa / total, pb / total, depth, label
 
 
-@njit(cache=True, nogil=True)
-def _pixel_range(low, high, count):  # type: ignore[no-untyped-def]
+@exactly
+def _pixel_range(low: Any, high: Any, count: int) -> tuple[int, int]:
     """The first pixel whose centre is at or beyond `low`, and one past the last at or before `high`."""
     first = math.ceil(max(low, 0.0) - 0.5 - 1e-6)
     last = math.floor(min(high, float(count)) - 0.5 + 1e-6) + 1

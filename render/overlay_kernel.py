@@ -10,15 +10,10 @@ Light is fixed to the room: normals and directions are those of the camera frame
 from math import ceil, cos, floor, sin, sqrt
 from typing import Any
 
-import numba
 import numpy as np
 
+from models.compiled import compiled
 from render.texture import DIMMEST, GAMMA, SH_FACTORS
-
-# NaN keeps its meaning: comparisons with it must fail, so that a broken number costs its triangles and nothing else.
-_compiled: Any = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}
-)
 
 NEAR_M = 0.05  # a triangle with a corner nearer than this, or behind the camera, is dropped whole
 FAR_PX = 1e5  # and so is one with a corner as far out as this
@@ -35,7 +30,7 @@ SH = SH_FACTORS  # of a room's light
 FADE = 0.38  # the surface is whole where it is seen from this cosine on, and thins out towards where it is edge on
 
 
-@_compiled
+@compiled
 def draw_surface(
     template: Any, starts: Any, ids: Any, offsets: Any, carried: Any, triangles: Any, paint: Any,
     joints: Any, joint_motion: Any, params: Any, camera: Any, window: Any, style: Any,
@@ -63,7 +58,7 @@ def draw_surface(
     return True
 
 
-@_compiled
+@compiled
 def draw_textured(
     template: Any, starts: Any, ids: Any, offsets: Any, carried: Any, triangles: Any, paint: Any, corners: Any,
     joints: Any, joint_motion: Any, params: Any, camera: Any, window: Any, texture: Any, light: Any,
@@ -91,7 +86,7 @@ def draw_textured(
 # Posing: `models.head.pose_head` and `models.camera.camera_points`.
 
 
-@_compiled
+@compiled
 def _pose(
     template: Any, starts: Any, ids: Any, offsets: Any, carried: Any, joints: Any, joint_motion: Any, params: Any,
     camera: Any, weights: Any, vertices: Any,
@@ -121,7 +116,7 @@ def _pose(
     _skin(transforms, carried, vertices)
 
 
-@_compiled
+@compiled
 def _turn(x: Any, y: Any, z: Any, out: Any, joint: Any) -> None:
     """Rodrigues' formula, safe at zero."""
     squared = x * x + y * y + z * z
@@ -141,7 +136,7 @@ def _turn(x: Any, y: Any, z: Any, out: Any, joint: Any) -> None:
     out[joint, 2, 1] += sine * x
 
 
-@_compiled
+@compiled
 def _joint_transforms(turns: Any, joints: Any, joint_motion: Any, params: Any, camera: Any, out: Any) -> None:
     """`out` [5, 3, 4]: what each joint does to a point at rest, right into the camera frame."""
     rest = np.empty((5, 3), np.float32)
@@ -171,7 +166,7 @@ def _joint_transforms(turns: Any, joints: Any, joint_motion: Any, params: Any, c
                 out[joint, row, 3] -= out[joint, row, k] * rest[joint, k]
 
 
-@_compiled
+@compiled
 def _skin(transforms: Any, carried: Any, vertices: Any) -> None:
     for vertex in range(len(vertices)):
         x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
@@ -186,7 +181,7 @@ def _skin(transforms: Any, carried: Any, vertices: Any) -> None:
         vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2] = a, b, c
 
 
-@_compiled
+@compiled
 def _project(vertices: Any, camera: Any, window: Any, screen: Any) -> Any:
     """Fill `screen` [N, 3] with pixels and inverse depth, 0 for what cannot be seen.
 
@@ -215,7 +210,7 @@ def _project(vertices: Any, camera: Any, window: Any, screen: Any) -> Any:
     )
 
 
-@_compiled
+@compiled
 def _normals(vertices: Any, triangles: Any, normals: Any) -> None:
     """Unit, the area-weighted mean over a vertex's triangles."""
     for vertex in range(len(normals)):
@@ -240,7 +235,7 @@ def _normals(vertices: Any, triangles: Any, normals: Any) -> None:
 # Light, at the vertices: their triangles are a few pixels wide.
 
 
-@_compiled
+@compiled
 def _light(vertices: Any, normals: Any, paint: Any, style: Any, lit: Any) -> None:
     """`lit` [N, 5]: what the picture's red, green and blue become, opacity of the surface and of a line on it."""
     for vertex in range(len(vertices)):
@@ -261,7 +256,7 @@ def _light(vertices: Any, normals: Any, paint: Any, style: Any, lit: Any) -> Non
             lit[vertex, channel] = np.float32(255.0) * sqrt(linear)
 
 
-@_compiled
+@compiled
 def _light_of_room(vertices: Any, normals: Any, paint: Any, light: Any, lit: Any) -> None:
     """`lit` [N, 5]: what shown albedo is multiplied by, opacity, and shine of 0 to 255 that is added."""
     for vertex in range(len(vertices)):
@@ -285,14 +280,14 @@ def _light_of_room(vertices: Any, normals: Any, paint: Any, light: Any, lit: Any
             )
 
 
-@_compiled
+@compiled
 def _key_at(nx: Any, ny: Any, nz: Any) -> Any:
     """The key light on a matt surface, linear."""
     cosine = nx * np.float32(KEY[0]) + ny * np.float32(KEY[1]) + nz * np.float32(KEY[2])
     return np.float32(KEY_STRENGTH / (1.0 + WRAP)) * max(cosine + np.float32(WRAP), np.float32(0.0))
 
 
-@_compiled
+@compiled
 def _other_light_at(nx: Any, ny: Any, nz: Any, facing: Any) -> Any:
     cosine = nx * np.float32(FILL[0]) + ny * np.float32(FILL[1]) + nz * np.float32(FILL[2])
     light = np.float32(AMBIENT) + np.float32(SKY * 0.5) * (np.float32(1.0) - ny)
@@ -301,7 +296,7 @@ def _other_light_at(nx: Any, ny: Any, nz: Any, facing: Any) -> Any:
     return light + np.float32(RIM_STRENGTH) * edge * edge * edge
 
 
-@_compiled
+@compiled
 def _glint_at(nx: Any, ny: Any, nz: Any) -> Any:
     """The key light's reflection, to the 64th."""
     cosine = max(nx * np.float32(GLINT[0]) + ny * np.float32(GLINT[1]) + nz * np.float32(GLINT[2]), np.float32(0.0))
@@ -313,7 +308,7 @@ def _glint_at(nx: Any, ny: Any, nz: Any) -> Any:
 # The first pass over the pixels: which triangle each of them sees.
 
 
-@_compiled
+@compiled
 def _find_visible(
     triangles: Any, screen: Any, left: int, top: int, right: int, bottom: int, depth: Any, face: Any
 ) -> None:
@@ -355,7 +350,7 @@ def _find_visible(
 # The second pass: its colour, blended.
 
 
-@_compiled
+@compiled
 def _blend(
     triangles: Any, screen: Any, lit: Any, line_px: Any,
     left: int, top: int, right: int, bottom: int, depth: Any, face: Any, canvas: Any,
@@ -404,7 +399,7 @@ def _blend(
             _mix(canvas, row, column, 2, blue + wa * ab + wb * bb, opacity)
 
 
-@_compiled
+@compiled
 def _blend_textured(
     triangles: Any, corners: Any, texture: Any, screen: Any, lit: Any,
     left: int, top: int, right: int, bottom: int, depth: Any, face: Any, canvas: Any,
@@ -460,7 +455,7 @@ def _blend_textured(
                 _mix(canvas, row, column, channel, (upper + down * (lower - upper)) * light + shine, opacity)
 
 
-@_compiled
+@compiled
 def _mix(canvas: Any, row: Any, column: Any, channel: int, colour: Any, opacity: Any) -> None:
     below = np.float32(canvas[row, column, channel])
     value = below + opacity * (colour - below) + np.float32(0.5)
@@ -469,7 +464,7 @@ def _mix(canvas: Any, row: Any, column: Any, channel: int, colour: Any, opacity:
         canvas[row, column, channel] = np.uint8(min(value, np.float32(255.0)))
 
 
-@_compiled
+@compiled
 def _inside(above: Any, below: Any, before: Any, after: Any) -> Any:
     """1, and less at the surface's edge: a fifth of what a pixel's four neighbours and itself show of it."""
     if above > 0.0 and below > 0.0 and before > 0.0 and after > 0.0:
@@ -481,7 +476,7 @@ def _inside(above: Any, below: Any, before: Any, after: Any) -> Any:
     return np.float32(0.2) * covered
 
 
-@_compiled
+@compiled
 def _edge_distance(wa: Any, wb: Any, wc: Any, ax: Any, ay: Any, bx: Any, by: Any, cx: Any, cy: Any, scale: Any) -> Any:
     """Pixels to the nearest side of the triangle."""
     area = abs(np.float32(1.0) / scale)
@@ -494,7 +489,7 @@ def _edge_distance(wa: Any, wb: Any, wc: Any, ax: Any, ay: Any, bx: Any, by: Any
 # Points.
 
 
-@_compiled
+@compiled
 def draw_dots(canvas: Any, points_px: Any, radius: float, red: int, green: int, blue: int, window: Any) -> None:
     """Round, smooth dots at [L, 2]; those of NaN or outside `window` are not there."""
     reach = radius + 0.5

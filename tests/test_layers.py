@@ -10,16 +10,10 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = ("models", "render", "tracker", "stream")  # each may import those before it
 
-# A library that only the named files (or, with a trailing slash, folders) may import. numba stays behind the doors of
-# loops that torch's operators cannot run in a frame's time: rasterising, drawing overlays and portraits, the fit.
+# A library that only the named files (or, with a trailing slash, folders) may import.
 ROOMS = {
     "mediapipe": ("tracker/landmarks.py",),
-    "numba": (
-        "render/cpu.py",
-        "render/overlay_kernel.py",
-        "render/studio/portrait/kernels.py",
-        "tracker/solver_kernel.py",
-    ),
+    "numba": ("models/compiled.py",),
     "nvdiffrast": ("render/cuda.py",),
     "pytorch3d": ("render/pytorch3d_reference.py",),
     "asyncio": ("stream/",),
@@ -97,7 +91,7 @@ PLANTED = [
     ),
     ("tracker/fit.py", "import mediapipe as mp", "mediapipe may be imported in tracker/landmarks.py only"),
     ("tracker/fit.py", "import mien", "imports mien, which stands above tracker"),
-    ("tracker/jobs/scan.py", "from numba import njit", "numba may be imported in render/cpu.py, "),
+    ("tracker/jobs/scan.py", "from numba import njit", "numba may be imported in models/compiled.py only"),
     ("tracker/tracker.py", "import asyncio", "asyncio may be imported in stream/ only"),
     ("render/shading.py", "import nvdiffrast.torch", "nvdiffrast may be imported in render/cuda.py only"),
     ("tracker/tracker.py", "import importlib\nimportlib.import_module('nvdiffrast.torch')", "nvdiffrast may be"),
@@ -120,7 +114,7 @@ def test_a_planted_offence_is_found_at_its_line(tmp_path: Path, name: str, sourc
     [
         ("stream/session.py", "import asyncio, models.types, render.overlay, tracker.tracker"),
         ("tracker/landmarks.py", "import mediapipe, numpy, models.types"),
-        ("render/cpu.py", "from numba import njit"),
+        ("models/compiled.py", "from numba import njit"),
         ("models/head.py", "import torch"),
     ],
 )

@@ -7,23 +7,19 @@ them. `tests/tracker/test_solver_kernel.py` holds it to the torch code.
 The slope comes without the Jacobian, by carrying each landmark's pull back through the rows: a tenth of the work.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import compiling
 from models.landmark_rows import LandmarkRows
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
-Function = TypeVar("Function", bound=Callable[..., Any])
 _LEAST = np.float32(1e-9)  # of a root, so that a point of no weight divides nothing by zero
 
-
-def compiled(function: Function) -> Function:
-    return cast(Function, numba.njit(function, cache=True, fastmath=True, error_model="numpy"))
+compiled = compiling(fastmath=True, nogil=False)
 
 
 class KernelRows(NamedTuple):

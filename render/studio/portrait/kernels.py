@@ -6,19 +6,16 @@ Everything is in the camera frame (x right, y down, z forward) and in linear lig
 from math import ceil, floor, sqrt
 from typing import Any
 
-import numba
 import numpy as np
 
-_compiled: Any = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}
-)
+from models.compiled import compiled
 
 SKIN, EYE, CLOTH, MOUTH = range(4)  # of what a triangle is
 NEAR_M = 0.05  # hairs nearer than this, or behind the camera, are not drawn
 FRESNEL = 0.04  # what a smooth surface of water or oil mirrors, seen straight on
 
 
-@_compiled
+@compiled
 def shade(
     fragments: Any, triangles: Any, uvs: Any, material: Any, points: Any, normals: Any, light: Any, tint: Any,
     texture: Any, lamps: Any, colours: Any, depth: Any, image: Any,
@@ -98,7 +95,7 @@ def shade(
             depth[row, column] = z
 
 
-@_compiled
+@compiled
 def shadow_at(
     points: Any, across: Any, up: Any, towards: Any, shadow_map: Any, scale: Any, bias: Any, out: Any
 ) -> None:
@@ -118,7 +115,7 @@ def shadow_at(
         out[k] = lit / 49.0
 
 
-@_compiled
+@compiled
 def draw_strands(
     points: Any, normals: Any, colour: Any, camera: Any, lamps: Any, lamp_colours: Any, ambient: Any, width_m: Any,
     lit: Any, depth: Any, image: Any,
@@ -172,7 +169,7 @@ def draw_strands(
             )
 
 
-@_compiled
+@compiled
 def _draw_line(
     x0: Any, y0: Any, z0: Any, x1: Any, y1: Any, z1: Any, red: Any, green: Any, blue: Any, share: Any,
     depth: Any, image: Any, height: Any, width: Any,
