@@ -2,7 +2,8 @@
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -17,19 +18,75 @@ from models.types import MienError
 Array = NDArray[Any]
 MAX_TOTAL_BYTES = 4 << 30  # FLAME's largest companion (a statistical albedo) takes 1.2 GB
 _NUMBERS_AND_TEXT = "biufU"
+_ROWS_AT_ONCE = 4096
 # What numpy's reader of headers, which is Python's own parser, raises on bytes that are none.
 _BROKEN_HEADER = (ValueError, SyntaxError, TokenError, TypeError, KeyError, MemoryError, RecursionError, OverflowError)
 
 
-def read_npz(path: Path, max_total_bytes: int = MAX_TOTAL_BYTES) -> dict[str, Array]:
-    """All arrays of the file by name, numbers and text only."""
+def read_npz(
+    path: Path, max_total_bytes: int = MAX_TOTAL_BYTES, names: Collection[str] | None = None
+) -> dict[str, Array]:
+    """All arrays of the file by name, or those named; numbers and text only."""
+    with _opened(path) as archive:
+        members = [m for m in _arrays(archive) if names is None or m.filename[:-4] in names]
+        total = sum(member.file_size for member in members)
+        if total > max_total_bytes:
+            raise MienError(f"{path}: expected at most {max_total_bytes} bytes of arrays, got {total}")
+        return {member.filename[:-4]: _read_member(archive, member, path) for member in members}
+
+
+def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The arrays of the file by name, and what shapes they say they have."""
+    with _opened(path) as archive:
+        shapes = {}
+        for member in _arrays(archive):
+            _check_packing(member, path)
+            with archive.open(member) as stream:
+                shapes[member.filename[:-4]] = read_npy_header(stream, path)[0]
+        return shapes
+
+
+def read_npz_columns(path: Path, name: str, count: int) -> NDArray[np.float32]:
+    """The first `count` of an array's last axis, in float32: of a large one the whole is never in memory."""
+    with _opened(path) as archive:
+        member = next(m for m in _arrays(archive) if m.filename == f"{name}.npy")
+        _check_packing(member, path)
+        with archive.open(member) as stream:
+            shape, fortran, dtype = read_npy_header(stream, path)
+            if dtype.kind not in "iuf" or not shape or member.file_size > MAX_TOTAL_BYTES:
+                raise MienError(f"{path}: expected {name} to be an array of numbers, got {dtype} {list(shape)}")
+            if stream.tell() + prod(shape) * dtype.itemsize != member.file_size:
+                raise MienError(f"{path}: {name} is not of the size that its header declares; get the file again")
+            rows, columns = prod(shape[:-1]), shape[-1]
+            kept = np.empty((rows, min(count, columns)), np.float32)
+
+            def numbers(many: int) -> Array:
+                data = stream.read(many * dtype.itemsize)
+                if len(data) != many * dtype.itemsize:
+                    raise MienError(f"{path}: {name} ends early; get the file again")
+                return np.frombuffer(data, dtype)
+
+            if fortran:
+                for column in range(kept.shape[1]):
+                    kept[:, column] = numbers(rows).reshape(shape[:-1], order="F").ravel()
+            else:
+                for start in range(0, rows, _ROWS_AT_ONCE):
+                    part = kept[start : start + _ROWS_AT_ONCE]
+                    part[:] = numbers(len(part) * columns).reshape(len(part), columns)[:, : kept.shape[1]]
+    if not np.isfinite(kept).all():
+        raise MienError(f"{path}: expected finite numbers in {name}, got NaN or infinity; get the file again")
+    return kept.reshape(*shape[:-1], -1)
+
+
+def _arrays(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [member for member in archive.infolist() if member.filename.endswith(".npy")]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
-            total = sum(member.file_size for member in members)
-            if total > max_total_bytes:
-                raise MienError(f"{path}: expected at most {max_total_bytes} bytes of arrays, got {total}")
-            return {member.filename[:-4]: _read_member(archive, member, path) for member in members}
+            yield archive
     except FileNotFoundError:
         raise MienError(f"{path}: no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -80,8 +137,7 @@ def read_npy_header(stream: IO[bytes], source: object) -> tuple[tuple[int, ...],
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
-        raise MienError(f"{path}: {member.filename} is packed in a way that numpy does not use")
+    _check_packing(member, path)
     with archive.open(member) as stream:
         shape, fortran, dtype = read_npy_header(stream, path)
         if dtype.hasobject or dtype.kind not in _NUMBERS_AND_TEXT:
@@ -98,6 +154,11 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) 
         raise MienError(f"{path}: {member.filename} ends early; get or write the file again")
     array: Array = np.frombuffer(data, dtype=dtype).copy()
     return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _check_packing(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
+        raise MienError(f"{path}: {member.filename} is packed in a way that numpy does not use")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What pixels tell beyond landmarks: the person's albedo and texture, the room's light, and finer shape and motion.
 
 albedo      what skin may look like: a Gaussian process over the head, and lips and brows
+statistical albedo from statistics of other people's skins, where there are any
 view        a picture, cut out around its head, and what of the mesh is seen in it
 light       light and albedo from pictures, by turns, each step in closed form
 atlas       the head's texture as texels that know their place on the mesh, and their mirror

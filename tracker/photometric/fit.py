@@ -21,7 +21,6 @@ from render.diff.light import lit_irradiance
 from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.photometric.colours import GAMMA, linear
-from tracker.photometric.light import solve_light
 from tracker.photometric.refine import Appearance, Picture, PixelConfig, Refined, Refiner
 from tracker.photometric.surface import FaceSurface
 from tracker.photometric.texture import TextureSolver, samples_of
@@ -61,7 +60,7 @@ class PhotometricFitter:
     """Holds what depends on the head alone."""
 
     def __init__(self, person: PersonFitter, skin: TextureSolver, config: PixelConfig | None = None) -> None:
-        self._person, self._space = person, skin.space
+        self._person, self._skin, self._space = person, skin, skin.space
         self.config = config or PixelConfig()
         self.surface = FaceSurface(person.head, skin.space)
         self.refiner = Refiner(self.surface, skin.space, person.layout, self.config)
@@ -100,7 +99,7 @@ class PhotometricFitter:
         for blur in BLURS if known is None else BLURS[-1:]:
             now, one = self._seen(view, state, observed)
             if appearance is None:
-                lighting = solve_light(self._space, samples_of(self._space, [now], [one]))
+                lighting = self._skin.light(samples_of(self._space, [now], [one]))
                 appearance = Appearance(lighting.mean, lighting.weights, lighting.light)
             picture = self._picture(now, one, blur, self._shape(state), appearance, still)
             picture = replace(picture, say=share * picture.say)

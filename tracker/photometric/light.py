@@ -55,11 +55,18 @@ class Lighting:
     mean: Tensor  # [V, 3] of the albedo: what the weights are added to
     weights: Tensor  # [K, 3] of the albedo space
     trust: Tensor  # [N] of the samples, 0 to 1
+    code: Tensor | None = None  # [N] of a texture space that told the mean
+    tint: Tensor | None = None  # [3] by which the texture space's shown colours are then multiplied
 
     @property
     def light(self) -> Tensor:
         """[9, 3] of the first picture."""
         return self.lights[0]
+
+    def shading(self, normals: Tensor, picture: Tensor) -> Tensor:
+        """[N, 3]: what light sends back of white, each place in its picture."""
+        rows = [(picture == number).nonzero()[:, 0] for number in range(len(self.lights))]
+        return _shading(normals, rows, self.lights)
 
 
 def solve_light(

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.head import Head, shape_head
+from models.texture_space import TextureSpace
 from models.types import Identity, MienError
 from render.diff.light import lit_irradiance
 from render.texture import Texture
 from tracker.photometric.albedo import AlbedoSpace
 from tracker.photometric.atlas import Atlas
 from tracker.photometric.colours import shown
-from tracker.photometric.light import LightConfig, Lighting, Samples, solve_light
+from tracker.photometric.light import LightConfig, Lighting, Samples, light_on, solve_light
+from tracker.photometric.statistical import StatisticalAlbedo
 from tracker.photometric.unwrap import Blend, unwrap
 from tracker.photometric.view import Seen, View, read_colours, smoothed
 
@@ -42,23 +44,45 @@ class Solved:
 class TextureSolver:
     """Holds what depends on the head alone."""
 
-    def __init__(self, head: Head, side: int = SIDE, config: LightConfig | None = None) -> None:
+    def __init__(
+        self,
+        head: Head,
+        side: int = SIDE,
+        config: LightConfig | None = None,
+        textures: TextureSpace | None = None,
+    ) -> None:
+        """`textures`: statistics of skins, where there are any for this head."""
         self.head = head.to("cpu")
         self.space = AlbedoSpace.of(self.head)
+        self._statistical = None if textures is None else StatisticalAlbedo(textures, self.head, self.space)
+        if self._statistical is not None:
+            self.space = self._statistical.space
         self._side = side
         self._config = config
 
-    def solve(self, identity: Identity, views: Sequence[View]) -> Solved:
-        *_, last = self.slices(identity, views)
+    def light(self, samples: Samples, one_room: bool = True) -> Lighting:
+        if self._statistical is not None:
+            return self._statistical.solve(samples, self._config, one_room)
+        return solve_light(self.space, samples, self._config, one_room)
+
+    def light_in(self, view: View, identity: Identity, lighting: Lighting) -> Tensor:
+        """The light [9, 3] of one more picture of a person whose albedo is known."""
+        seen = Seen.of(shape_head(self.head, identity.shape.to(self.head.template)), view)
+        samples = samples_of(self.space, [view], [seen])
+        albedo = self.space.at(lighting.weights, lighting.mean).clamp_min(5e-3) * self.space.sky[:, None]
+        return light_on(albedo[samples.vertex], samples, self._config)
+
+    def solve(self, identity: Identity, views: Sequence[View], one_room: bool = True) -> Solved:
+        *_, last = self.slices(identity, views, one_room)
         assert last is not None
         return last
 
-    def slices(self, identity: Identity, views: Sequence[View]) -> Iterator[Solved | None]:
+    def slices(self, identity: Identity, views: Sequence[View], one_room: bool = True) -> Iterator[Solved | None]:
         """The same, step by step: None until it is done."""
         with torch.inference_mode():
-            yield from self._slices(identity, views)
+            yield from self._slices(identity, views, one_room)
 
-    def _slices(self, identity: Identity, views: Sequence[View]) -> Iterator[Solved | None]:
+    def _slices(self, identity: Identity, views: Sequence[View], one_room: bool) -> Iterator[Solved | None]:
         if not views:
             raise MienError("expected pictures of a face to make its texture of, got none")
         shaped = shape_head(self.head, identity.shape.to(self.head.template))
@@ -66,19 +90,24 @@ class TextureSolver:
         for view in views:
             seen.append(Seen.of(shaped, view))
             yield None
-        lighting = solve_light(self.space, samples_of(self.space, views, seen), self._config)
+        lighting = self.light(samples_of(self.space, views, seen), one_room)
         albedo = self.space.at(lighting.weights, lighting.mean).clamp(max=1.0)
-        albedo = torch.maximum(albedo, DARKEST_SKIN * albedo[self.space.skin].median(0).values.clamp_min(0.02))
+        darkest = DARKEST_SKIN * albedo[self.space.skin].median(0).values.clamp_min(0.02)
+        albedo = torch.maximum(albedo, darkest)
         yield None
         atlas = Atlas.of(self.head, self._side)
+        skin = atlas.interpolate(albedo)
+        if self._statistical is not None:  # which knows more than what a vertex has
+            remainder = atlas.interpolate(self.space.basis @ lighting.weights)
+            skin = torch.maximum((self._statistical.texels(lighting, atlas) + remainder).clamp(max=1.0), darkest)
         yield None
         blend = Blend(atlas)
         for number, (view, one) in enumerate(zip(views, seen, strict=True)):
             light = self._softened(lit_irradiance(one.normals, lighting.lights[number]))
-            blend.add(unwrap(atlas, view, one, light, albedo, self.space.reach))
+            blend.add(unwrap(atlas, view, one, light, skin, self.space.reach))
             yield None
         others = self._eye_colours(views, seen, lighting)
-        base = torch.where(atlas.skin[:, None], atlas.interpolate(albedo), atlas.interpolate(others))
+        base = torch.where(atlas.skin[:, None], skin, atlas.interpolate(others))
         ratio = torch.from_numpy(blend.ratio().reshape(-1, 3))[atlas.texels]
         texels = torch.where(atlas.skin[:, None], base * ratio, base)
         texels = texels / texels.amax(1, keepdim=True).clamp_min(1.0)  # what is too bright for a byte keeps its hue

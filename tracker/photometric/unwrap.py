@@ -35,8 +35,8 @@ class Layer:
 
 
 def unwrap(atlas: Atlas, view: View, seen: Seen, irradiance: Tensor, albedo: Tensor, reach: Tensor) -> Layer:
-    """`irradiance` and `albedo` [V, 3]: what light does at the vertices in this picture, their smooth albedo;
-    `reach` [V]: how surely they are of the face."""
+    """`irradiance` [V, 3]: what light does at the vertices in this picture; `albedo` [T, 3]: the smooth one, at the
+    texels; `reach` [V]: how surely vertices are of the face."""
     candidates = (seen.facing > BARELY_SEEN)[atlas.vertices].any(1) & atlas.skin
     part = Atlas(atlas.side, atlas.texels[candidates], atlas.vertices[candidates], atlas.weights[candidates],
                  atlas.skin[candidates], atlas.mirror)  # fmt: skip
@@ -44,7 +44,7 @@ def unwrap(atlas: Atlas, view: View, seen: Seen, irradiance: Tensor, albedo: Ten
     points_px, depth_m, facing = at[:, :2], at[:, 2], at[:, 3]
     sight = ((facing - BARELY_SEEN) / (FULLY_SEEN - BARELY_SEEN)).clamp(0, 1)
     weight = at[:, 4] * sight * sight * (3 - 2 * sight) * is_shown(points_px, depth_m, seen.depth_m)
-    expected = part.interpolate((irradiance * albedo).clamp_min(1e-4))
+    expected = (part.interpolate(irradiance) * albedo[candidates]).clamp_min(1e-4)
     found = read_colours(smoothed(view, 0.0), points_px)
     ratio = (found.clamp_min(1e-4) / expected).log().clamp_min(-2 * math.log(LARGEST_RATIO))
     ratio = ratio - (ratio.amax(1, keepdim=True) - math.log(LARGEST_RATIO)).clamp_min(0)  # of all colours alike
