@@ -93,6 +93,16 @@ def find_source(name_or_file: str | Path) -> Source:
     raise MienError(f"expected a head's file or one of {known}; got '{name}', which is neither ({hint})")
 
 
+def find_texture_space(name_or_file: str | Path) -> Path:
+    """A texture space's file, or one of that name in the library's folder."""
+    path = Path(name_or_file).expanduser()
+    places = (path, models_folder() / path, models_folder() / f"{path}.npz")
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise MienError(f"{path}: no such file, nor is there one of that name in {models_folder()}")
+    return found
+
+
 def list_sources() -> list[Source]:
     """The built-in head, and every model in the library's folder and the folders in it."""
     return [Source(BUILTIN_NAME, Kind.BUILTIN, BUILTIN_FILE), *_in_library(models_folder(), 2)]

@@ -142,7 +142,7 @@ class VideoByPixels:
 
 
 def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
-    """Medians over pictures."""
+    """How many pictures were refined, and medians over them."""
     if not gains:
         return None
     medians = {name: _median([getattr(gain, name) for gain in gains]) for name in Gain.__dataclass_fields__}
@@ -150,6 +150,7 @@ def gain_report(gains: list[Gain]) -> dict[str, Any] | None:
     saved_textured = [_saved(gain.textured_error_before, gain.textured_error) for gain in gains]
     worse = [gain.landmark_error - gain.landmark_error_before for gain in gains]
     return {
+        "pictures": len(gains),
         **medians,
         "pixel_error_saved": _median(saved),
         "textured_error_saved": _median(saved_textured),

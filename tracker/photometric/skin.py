@@ -10,6 +10,7 @@ import threading
 import time
 
 from models.head import Head
+from models.texture_space import TextureSpace
 from models.types import Frame, Identity, MienError, State, TrackResult
 from render.texture import Texture
 from tracker.photometric.keyframes import Keyframes
@@ -27,8 +28,8 @@ NICENESS = 10
 class SkinLearner:
     """For one tracker's thread. `texture` is the newest one, or None."""
 
-    def __init__(self, head: Head, background: bool) -> None:
-        self._head = head
+    def __init__(self, head: Head, background: bool, textures: TextureSpace | None = None) -> None:
+        self._head, self._textures = head, textures
         self._background = background
         self._solver: TextureSolver | None = None
         self._keyframes = Keyframes()
@@ -37,6 +38,7 @@ class SkinLearner:
         self._sides = 0  # of the head, in the newest texture
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self._complete = False  # `solved` is all that the frames so far can tell
         self.solved: Solved | None = None
 
     @property
@@ -45,6 +47,7 @@ class SkinLearner:
 
     def observe(self, frame: Frame, result: TrackResult, identity: Identity | None, make: bool = True) -> None:
         """Every frame, in order. Without `make` only keyframes are gathered."""
+        self._complete = False
         if identity is None or (result.state is not State.TRACKING and self._identity is None):
             self._keyframes.offer(frame, result, identity)
             return
@@ -58,9 +61,16 @@ class SkinLearner:
 
     def learn(self, identity: Identity | None) -> Solved | None:
         """At once, from all keyframes; None where there are none, or they show too little of a face."""
-        if identity is not None and len(self._keyframes):
+        if identity is not None and len(self._keyframes) and not self._complete:
             self._solve(identity, self._keyframes.views(), pause_s=0.0)
+            self._complete = True
         return self.solved
+
+    def solver(self) -> TextureSolver:
+        """Made when it is first asked for."""
+        if self._solver is None:
+            self._solver = TextureSolver(self._head, textures=self._textures)
+        return self._solver
 
     def close(self) -> None:
         self._stopped.set()
@@ -81,8 +91,7 @@ class SkinLearner:
 
     def _solve(self, identity: Identity, views: list[View], pause_s: float) -> None:
         try:
-            self._solver = self._solver or TextureSolver(self._head)
-            for solved in self._solver.slices(identity, views):
+            for solved in self.solver().slices(identity, views):
                 if self._stopped.is_set():
                     return
                 if self._identity is None or self._identity.shape is identity.shape:  # else that person has gone

@@ -7,7 +7,6 @@ other people's skins do not tell of this one's; it is solved beside the code, so
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,8 +90,3 @@ class StatisticalAlbedo:
                 target[own] += by_smooth.T @ residual
             code = torch.linalg.solve(normal, target)[:count]
         return code, tint
-
-
-def code_array(lighting: Lighting) -> np.ndarray | None:  # type: ignore[type-arg]
-    """[K] as files hold it; None without a texture space."""
-    return None if lighting.code is None else lighting.code.numpy().astype(np.float32)
