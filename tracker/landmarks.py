@@ -21,6 +21,7 @@ from models.arkit_names import ARKIT_NAMES
 from models.types import LANDMARK_COUNT, Landmarks, MienError
 from tracker.crop import cut_out, shrink_for
 from tracker.follow import FollowingDetector, Reading
+from tracker.lending import Lending
 from tracker.quiet import start_up_notes_hidden
 from tracker.region import Region
 from tracker.search import FaceChoice, FaceSearch, FoundFace
@@ -60,7 +61,7 @@ def open_detector(
     choice = FaceChoice.parse(face)
     with start_up_notes_hidden():
         net: MeshNet | TaskNet = MeshNet() if name == "mesh" else TaskNet(model or find_task_file())
-        search = FaceSearch(FaceFinder(), choice)
+    search = FaceSearch(SharedFinder(), choice)
     return FollowingDetector(name, net, search, still=still)
 
 
@@ -179,6 +180,33 @@ class FaceFinder:
     def close(self) -> None:
         self._far.close()
         self._near.close()
+
+
+def _open_finder() -> FaceFinder:
+    with start_up_notes_hidden():
+        return FaceFinder()
+
+
+class SharedFinder:
+    """One for each tracker, of which all use the same few: a look takes milliseconds, and a face once found is followed
+    without another, but the models of a finder fill 20 MB."""
+
+    _few = Lending(_open_finder, most=os.cpu_count() or 1)
+
+    def __init__(self) -> None:
+        with self._few.one():  # opened now, not in a live frame
+            pass
+
+    def find(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        with self._few.one() as finder:
+            return finder.find(image)
+
+    def find_near(self, image: NDArray[np.uint8]) -> list[FoundFace]:
+        with self._few.one() as finder:
+            return finder.find_near(image)
+
+    def close(self) -> None:
+        """The others need it still."""
 
 
 def _found_faces(model: Any, image: NDArray[np.uint8]) -> list[FoundFace]:

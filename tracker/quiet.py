@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ _START_UP_NOTES = re.compile(
     rb"landmark_projection_calculator|inference_feedback_manager|Created TensorFlow Lite|before absl::InitializeLog"
     rb"|gl_context|model_task_graph"
 )
+
+_one_at_a_time = threading.RLock()  # two that end crosswise would leave descriptor 2 with the other's file
 
 
 @contextmanager
@@ -20,8 +23,8 @@ def start_up_notes_hidden() -> Iterator[None]:
     Everything written meanwhile is held back and then passed on, without those notes.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with _one_at_a_time, tempfile.TemporaryFile() as held:
+        kept = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
