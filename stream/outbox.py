@@ -70,6 +70,7 @@ class Outbox:
             self._waiting.clear()
             self.end(1013)
             return
+        self._waiting.pop(key, None)  # it is told in its turn, after what has been answered before it
         self._waiting[key] = content
         self._wake.set()
 

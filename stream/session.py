@@ -234,7 +234,7 @@ class Session:
     def _outputs(self) -> Outputs:
         return Outputs(
             tracked=lambda arrived, *told: self._on_loop(self._publish, arrived.source, *told),
-            learned=lambda identity: self._on_loop(self._learned, identity),
+            learned=lambda *learned: self._on_loop(self._learned, *learned),
             textured=lambda texture: self._on_loop(self._textured, texture),
             drawn=lambda arrived, overlay: self._on_loop(self._show, arrived.source, overlay),
             failed=lambda what, final: self._on_loop(self._tracking_failed, what, final),
@@ -268,7 +268,9 @@ class Session:
         self._rates["returned"].event()
         self._metrics.frames_returned.inc()
 
-    def _learned(self, identity: Identity) -> None:
+    def _learned(self, identity: Identity, forgotten: int) -> None:
+        if forgotten != self._worker.forgotten:  # it is of the head before, from the frame in hand
+            return
         self._untold_identity = self.identity = identity
         if time.monotonic() - self._identity_told_s >= self._limits.identity_every_s:
             self._tell_identity()

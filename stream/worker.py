@@ -48,7 +48,7 @@ class Outputs:
     """Where results go; all called from the tracking thread."""
 
     tracked: Callable[[Arrived, Params, tuple[int, int], Hint | None], None]
-    learned: Callable[[Identity], None]
+    learned: Callable[[Identity, int], None]  # and how many heads were forgotten before this one
     textured: Callable[[Texture | None], None]  # None: somebody else is there
     drawn: Callable[[Arrived, VideoFrame], None]
     failed: Callable[[str, bool], None]  # what went wrong, whether it is the end
@@ -71,7 +71,8 @@ class Worker:
         self._renderer: OverlayRenderer | None = None
         self._skin: SkinLearner | None = None
         self._texture: Texture | None = None  # the last one told
-        self._re_enroll = threading.Event()
+        self.forgotten = 0  # heads
+        self._begun = 0  # the thread's own count of them
         self._thread = threading.Thread(target=self._run, name=f"track-{session[:8]}", daemon=True)
 
     def start(self, identity: Identity | None = None) -> None:
@@ -79,7 +80,8 @@ class Worker:
         self._thread.start()
 
     def re_enroll(self) -> None:
-        self._re_enroll.set()
+        """The frame in hand may still tell of the head before."""
+        self.forgotten += 1
 
     def stop(self) -> None:
         """Ends after the frame in hand; `Outputs.ended` says when."""
@@ -117,8 +119,9 @@ class Worker:
         while (arrived := self.inbox.take()) is not None:
             if self.paused:
                 continue
-            if self._re_enroll.is_set():
-                self._re_enroll.clear()
+            if self._begun != self.forgotten:
+                self._begun = self.forgotten
+                self._given = None
                 tracker.re_enroll()
                 self._forget_skin()
             self.busy_since_s = time.monotonic()
@@ -170,7 +173,7 @@ class Worker:
     def _tell_identity(self, identity: Identity | None) -> None:
         if identity is not None and identity is not self._identity:
             self._identity = identity
-            self._outputs.learned(identity)
+            self._outputs.learned(identity, self._begun)
 
     def _record(self, result: TrackResult, queue_ms: float, convert_s: float, track_s: float, draw_s: float) -> None:
         self._times.record("queue", queue_ms)
