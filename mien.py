@@ -39,6 +39,7 @@ VERBS = {
     "track": "tracker.jobs.commands:Track",
     "fit": "tracker.jobs.commands:Fit",
     "export": "tracker.jobs.commands:Export",
+    "texture-space": "tracker.jobs.commands:TextureSpace",
     "heads": "tracker.jobs.commands:Heads",
     "bench": "tracker.jobs.commands:Bench",
     "demo": "tracker.jobs.commands:Demo",

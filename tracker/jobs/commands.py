@@ -203,6 +203,28 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class TextureSpace:
+    """Learn from photos of many people what skins look like, for --texture-space of track and fit.
+
+    Example: mien texture-space photos/ -o skins.npz
+    """
+
+    images: Positional[tuple[Path, ...]]
+    """Pictures, or folders of pictures, one face in each; the more people, the better."""
+
+    output: Annotated[Path, arg(aliases=["-o"])]
+    """The .npz file to write."""
+
+    head: str = "builtin"
+    """The name or file of the head that it is for: it is of no use to others."""
+
+    def run(self) -> None:
+        from tracker.jobs.texture_space import build_texture_space
+
+        build_texture_space(self.images, self.output, self.head)
+
+
+@dataclass(frozen=True)
 class Export:
     """A frame of a track for other programs: GLB, OBJ, PLY, or its camera as JSON, told by the output's ending.
 

@@ -1,4 +1,4 @@
-"""A person's skin in files: `texture.png` beside a track, its light and code in `track.npz`; statistics of skins read."""
+"""A person's skin in files: `texture.png`, light and code in `track.npz`; and statistics of skins that are read."""
 
 import io
 from pathlib import Path
@@ -59,4 +59,6 @@ def skin_arrays(lighting: Lighting, light: NDArray[np.float32]) -> dict[str, Arr
 
 def texture_space_facts(textures: TextureSpace | None) -> dict[str, str] | None:
     """For the report."""
-    return textures and {"name": textures.name, "licence": textures.licence, "sha256": textures.sha256}
+    if textures is None:
+        return None
+    return {"name": textures.name, "licence": textures.licence, "sha256": textures.sha256}
