@@ -9,6 +9,7 @@ region lost   search at once; for a while only a face near the lost one is taken
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,15 +29,37 @@ CUT_LEVELS = 28.0  # a mean change of so many of 255 levels between two pictures
 class Reading:
     """What a landmark model read in one region of a picture."""
 
-    points: NDArray[np.float32]  # [L, 3] pixels; depth is relative
+    points_px: NDArray[np.float32]  # [L, 2]
+    depth_px: NDArray[np.float32]  # [L] relative
     presence: float  # 0 to 1
-    scores: NDArray[np.float32] | None  # [52] where the model gives them
+    scores: NDArray[np.float32] | None = None  # [52] where the model gives them
 
 
 class LandmarkNet(Protocol):
     def read(self, image: NDArray[np.uint8], region: Region) -> Reading | None: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """About 32 x 32 single pixels of a picture: enough to tell a cut."""
+
+    pixels: NDArray[np.uint8]
+    size_px: tuple[int, int]  # of the picture: width, height
+
+    @staticmethod
+    def of(image: NDArray[np.uint8], size_px: tuple[int, int]) -> "Sketch":
+        width, height = size_px
+        return Sketch(image[:: max(1, height // 32), :: max(1, width // 32)].copy(), size_px)
+
+    def is_cut_from(self, before: "Sketch") -> bool:
+        if self.size_px != before.size_px:
+            return True
+        return cv2.norm(self.pixels, before.pixels, cv2.NORM_L1) > CUT_LEVELS * self.pixels.size
+
+
+_NOTHING = Sketch(np.zeros((0, 0, 3), np.uint8), (0, 0))
 
 
 class FollowingDetector:
@@ -49,28 +72,28 @@ class FollowingDetector:
         self._search = search
         self._still = still
         self._region: Region | None = None
-        self._samples: NDArray[np.uint8] | None = None  # of the last picture with a face ...
-        self._size = (0, 0)  # ... its width and height ...
+        self._now = _NOTHING  # of this picture
+        self._last: Sketch | None = None  # of the last picture with a face ...
         self._age = 0  # ... and how many pictures ago that was
         self._fruitless = 0
 
     def detect(self, image: NDArray[np.uint8]) -> Landmarks | None:
-        width, height = checked_picture(image)
+        size = checked_picture(image)
+        self._now = Sketch.of(image, size)
         reading = self._follow(image) or self._find(image)
         self.scores = reading.scores if reading else None
         if reading is None:
             self._grow_older()
             return None
-        self._remember(image, reading)
-        points = reading.points
-        return Landmarks(points[:, :2].copy(), points[:, 2].copy(), (width, height), reading.presence)
+        self._remember(reading)
+        return Landmarks(reading.points_px, reading.depth_px, size, reading.presence)
 
     def close(self) -> None:
         self._net.close()
         self._search.close()
 
     def _follow(self, image: NDArray[np.uint8]) -> Reading | None:
-        if self._still or self._region is None or self._is_cut(image):
+        if self._still or self._region is None or self._is_cut():
             return None
         return self._net.read(image, self._region)
 
@@ -81,7 +104,7 @@ class FollowingDetector:
     def _first_read(self, image: NDArray[np.uint8], faces: list[FoundFace]) -> Reading | None:
         """The first of the faces that may be taken and that the landmark model takes for one."""
         for region in (face.region() for face in faces):
-            if not self._may_be_taken(region, image):
+            if not self._may_be_taken(region):
                 continue
             first = self._net.read(image, region)
             if first is not None:
@@ -91,12 +114,12 @@ class FollowingDetector:
     def _settled(self, image: NDArray[np.uint8], reading: Reading) -> Reading:
         """The finder's box and tilt are rough: look again from the landmarks themselves until that changes little."""
         for _ in range(LOOKS):
-            region = region_of_landmarks(reading.points)
+            region = region_of_landmarks(reading.points_px)
             again = self._net.read(image, region)
             if again is None:
                 break
             reading = again
-            if region.is_near(region_of_landmarks(again.points)):
+            if region.is_near(region_of_landmarks(again.points_px)):
                 break
         return reading
 
@@ -105,33 +128,23 @@ class FollowingDetector:
             return Effort.EVERYTHING
         return Effort.USUAL if self._fruitless < TIRED_FRAMES else Effort.A_FEW
 
-    def _may_be_taken(self, region: Region, image: NDArray[np.uint8]) -> bool:
-        if self._still or self._region is None or self._is_cut(image):
+    def _may_be_taken(self, region: Region) -> bool:
+        if self._still or self._region is None or self._is_cut():
             return True
         return self._region.distance(region) < REACH + REACH_A_FRAME * self._age
 
-    def _remember(self, image: NDArray[np.uint8], reading: Reading) -> None:
-        seen = region_of_landmarks(reading.points)
-        same = self._region is not None and not self._still and self._size == (image.shape[1], image.shape[0])
-        self._region = self._region.dragged_to(seen) if same and self._region else seen
-        self._samples, self._size, self._age = _samples(image), (image.shape[1], image.shape[0]), 0
-        self._fruitless = 0
+    def _remember(self, reading: Reading) -> None:
+        seen = region_of_landmarks(reading.points_px)
+        goes_on = not self._still and self._last is not None and self._last.size_px == self._now.size_px
+        self._region = self._region.dragged_to(seen) if goes_on and self._region is not None else seen
+        self._last, self._age, self._fruitless = self._now, 0, 0
 
-    def _is_cut(self, image: NDArray[np.uint8]) -> bool:
+    def _is_cut(self) -> bool:
         """Is this picture of another scene than the last one with a face?"""
-        if self._samples is None:
-            return False
-        if self._size != (image.shape[1], image.shape[0]):
-            return True
-        return float(np.abs(self._samples.astype(np.int16) - _samples(image)).mean()) > CUT_LEVELS
+        return self._last is not None and self._now.is_cut_from(self._last)
 
     def _grow_older(self) -> None:
         self._age += 1
         self._fruitless += 1
         if self._age > FORGET_FRAMES:
-            self._region = self._samples = None
-
-
-def _samples(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """About 32 x 32 single pixels of the picture: enough to tell a cut."""
-    return image[:: max(1, image.shape[0] // 32), :: max(1, image.shape[1] // 32)].copy()
+            self._region = self._last = None

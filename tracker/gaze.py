@@ -11,24 +11,24 @@ face, and the median of the pitch over time, within a few degrees, takes that aw
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Camera
-from tracker.weights import OPEN, SHUT, lid_opening
+from tracker.solver_kernel import compiled
+from tracker.weights import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, openness
 
 Floats = NDArray[np.float64]
 
-NOISE = np.radians((1.0, 0.6))  # of one frame: pitch, yaw
+NOISE = math.radians(1.0), math.radians(0.6)  # of one frame: pitch, yaw
 PROCESS, GATE = 0.2, 2.0  # as the live fit blends frames: `tracker.config.LiveConfig`
-UNKNOWN = np.radians((8.0, 12.0))  # what is usual, before anything was seen
+UNKNOWN = math.radians(8.0), math.radians(12.0)  # what is usual, before anything was seen
 LEAST_SEEN = 1e-3
-REST_STEP, MOST_REST = np.radians(0.02), np.radians(5.0)  # a frame, and at most
+REST_STEP, MOST_REST = math.radians(0.02), math.radians(5.0)  # a frame, and at most
 FAR_EYE = 1.5  # how fast the far eye loses its say as the head turns
-HIGHEST = np.radians((25.0, 35.0))
-
-_LEFT, _RIGHT = (386, 374, 362, 263, 473), (159, 145, 133, 33, 468)  # upper lid, lower lid, corners, iris' centre
+HIGHEST = math.radians(25.0), math.radians(35.0)
 
 
 @dataclass(frozen=True)
@@ -45,34 +45,39 @@ class GazeReader:
 
     def __init__(self, calibration: GazeCalibration) -> None:
         self._calibration = calibration
-        self._gaze, self._variance = np.zeros(2), UNKNOWN**2
-        self._time_s = -np.inf
+        self._gaze, self._variance = np.zeros(2), np.square(UNKNOWN)
+        self._time_s = -math.inf
         self._rest = 0.0
 
     def read(
         self, seen_px: NDArray[np.float32], camera: Camera, fitted_m: NDArray[np.float32], time_s: float
     ) -> Floats:
         """Pitch and yaw [2] of both eyes in the head frame, from the detected points and the fit of a frame."""
-        (aside, above), weight = iris_place(seen_px, camera, fitted_m)
-        weight = max(weight, LEAST_SEEN)
         c = self._calibration
-        alone = np.minimum(np.maximum((c.pitch * (c.level - above), c.yaw * aside), -HIGHEST), HIGHEST)
-        gaze = self._blend(alone, NOISE**2 / min(weight, 1.0), time_s)
-        if weight > 1:
-            drift = REST_STEP * np.sign(gaze[0] - self._rest)
-            self._rest = min(max(self._rest + float(drift), -MOST_REST), MOST_REST)
-        return gaze - (self._rest, 0.0)
-
-    def _blend(self, alone: Floats, own: Floats, time_s: float) -> Floats:
-        """With the frame before: held where it moved no more than the noise explains, believed where it moved more."""
+        (aside, above), weight = iris_place(seen_px, camera, fitted_m)
         elapsed = 30 * min(max(time_s - self._time_s, 1e-3), 10.0)
-        move = alone - self._gaze
-        spread = self._variance + elapsed * PROCESS * NOISE**2
-        spread = np.minimum(spread + np.maximum(move * move - GATE * (spread + own), 0), UNKNOWN**2)
-        self._gaze = self._gaze + spread / (spread + own) * move
-        self._variance = spread * own / (spread + own)
         self._time_s = time_s
-        return self._gaze
+        _blend(self._gaze, self._variance, c.pitch * (c.level - above), c.yaw * aside, weight, elapsed)
+        if weight > 1:
+            self._rest += math.copysign(REST_STEP, self._gaze[0] - self._rest)
+            self._rest = min(max(self._rest, -MOST_REST), MOST_REST)
+        return self._gaze - (self._rest, 0.0)
+
+
+@compiled
+def _blend(gaze: Floats, variance: Floats, pitch: float, yaw: float, weight: float, elapsed: float) -> None:
+    """What is seen, into the gaze: held where it moved no more than the noise explains, believed where it moved more.
+
+    `elapsed` is counted in frames of a thirtieth of a second.
+    """
+    for axis in range(2):
+        noise = NOISE[axis] ** 2
+        own = noise / min(max(weight, LEAST_SEEN), 1.0)
+        move = min(max((pitch, yaw)[axis], -HIGHEST[axis]), HIGHEST[axis]) - gaze[axis]
+        spread = variance[axis] + elapsed * PROCESS * noise
+        spread = min(spread + max(move * move - GATE * (spread + own), 0.0), UNKNOWN[axis] ** 2)
+        gaze[axis] += spread / (spread + own) * move
+        variance[axis] = spread * own / (spread + own)
 
 
 def iris_place(
@@ -82,33 +87,31 @@ def iris_place(
 
     The camera and the landmarks are the fit's own.
     """
-    rotation, focal = camera.rotation.tolist(), float(camera.focal_px)
-    (left, left_weight), (right, right_weight) = (
-        _iris_place(seen_px, fitted_m, rotation, focal, eye, side) for eye, side in ((_LEFT, -1), (_RIGHT, 1))
-    )
+    return _both_places(seen_px, fitted_m, camera.rotation.numpy(), float(camera.focal_px))  # type: ignore[no-any-return]
+
+
+@compiled
+def _both_places(seen_px: Any, fitted_m: Any, rotation: Any, focal_px: float) -> Any:
+    left, left_weight = _place(seen_px, fitted_m, rotation, focal_px, LEFT_EYE, LEFT_IRIS, -1)
+    right, right_weight = _place(seen_px, fitted_m, rotation, focal_px, RIGHT_EYE, RIGHT_IRIS, 1)
     weight = left_weight + right_weight
-    share = left_weight / weight if weight else 0.5
+    share = left_weight / weight if weight > 0 else 0.5
     return (share * left[0] + (1 - share) * right[0], share * left[1] + (1 - share) * right[1]), weight
 
 
-def _iris_place(
-    seen_px: NDArray[np.float32],
-    fitted_m: NDArray[np.float32],
-    rotation: list[list[float]],
-    focal_px: float,
-    eye: tuple[int, int, int, int, int],
-    side: int,
-) -> tuple[tuple[float, float], float]:
+@compiled
+def _place(seen_px: Any, fitted_m: Any, rotation: Any, focal_px: float, eye: Any, iris: int, side: int) -> Any:
     """The iris' place between the corners in eye widths, to the subject's left and up; and how well it is seen."""
-    *_, inner, outer, iris = eye
-    (ix, iy, iz), (ox, oy, oz), (px, py, pz) = fitted_m[[inner, outer, iris]].tolist()
-    (a, b, e), (c, d, f), (_, _, g) = rotation
-    width = math.sqrt((ix - ox) ** 2 + (iy - oy) ** 2 + (iz - oz) ** 2)
-    forward = (px - (ix + ox) / 2) * e + (py - (iy + oy) / 2) * f + (pz - (iz + oz) / 2) * g  # of the corners
-    scale = (iz + oz) / 2 / focal_px  # metres a pixel
-    (iu, iv), (ou, ov), (pu, pv) = seen_px[[inner, outer, iris]].tolist()
-    u, v = (pu - (iu + ou) / 2) * scale - e * forward, (pv - (iv + ov) / 2) * scale - f * forward
+    inner, outer = eye[2], eye[3]
+    corner, other = fitted_m[inner], fitted_m[outer]
+    middle, centre = (corner + other) / 2, fitted_m[iris]
+    width = math.sqrt((corner[0] - other[0]) ** 2 + (corner[1] - other[1]) ** 2 + (corner[2] - other[2]) ** 2)
+    a, b, c, d, e, f = rotation[0, 0], rotation[0, 1], rotation[1, 0], rotation[1, 1], rotation[0, 2], rotation[1, 2]
+    # Of the iris before the corners.
+    forward = (centre[0] - middle[0]) * e + (centre[1] - middle[1]) * f + (centre[2] - middle[2]) * rotation[2, 2]
+    off, scale = seen_px[iris] - (seen_px[inner] + seen_px[outer]) / 2, middle[2] / focal_px  # metres a pixel
+    u, v = off[0] * scale - e * forward, off[1] * scale - f * forward
     shown = min(a * d - b * c, -0.1) * width  # of the face's area; below 0, because pictures' y points down
-    opened = (lid_opening(seen_px, eye[:4]) - SHUT) / (OPEN - SHUT)
     facing = 1 + FAR_EYE * side * e  # the far eye's corners are hidden by the nose first
-    return ((d * u - b * v) / shown, (a * v - c * u) / shown), min(max(opened, 0.0), 1.0) * min(max(facing, 0.05), 1.0)
+    seen = min(max(openness(seen_px, eye), 0.0), 1.0) * min(max(facing, 0.05), 1.0)
+    return ((d * u - b * v) / shown, (a * v - c * u) / shown), seen

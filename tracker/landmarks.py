@@ -6,6 +6,7 @@ the newer model in face_landmarker.task, with 52 expression scores. Both are run
 that we choose: `follow.py` says which. (MediaPipe's own ways of following know one face, near and alone.)
 """
 
+import math
 import os
 import tempfile
 import zipfile
@@ -19,10 +20,11 @@ from numpy.typing import NDArray
 
 from models.arkit_names import ARKIT_NAMES
 from models.types import LANDMARK_COUNT, Landmarks, MienError
-from tracker.crop import cut_out, shrink_for
+from tracker.crop import Crop, cut_out, shrink_for
 from tracker.follow import FollowingDetector, Reading
 from tracker.lending import Lending
 from tracker.quiet import start_up_notes_hidden
+from tracker.refined_mesh import Refinement
 from tracker.region import Region
 from tracker.search import FaceChoice, FaceSearch, FoundFace
 
@@ -30,10 +32,6 @@ DETECTORS = ("mesh", "task")
 PRESENCE = 0.5  # MediaPipe's own threshold
 MAX_MODEL_BYTES = 64 << 20
 _TASK_MODELS = ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
-# A landmark without visibility in a serialised message: its tag and length, then a tag before each number.
-_LANDMARK_BYTES = np.dtype(
-    [("start", "S3"), ("x", "<f4"), ("tag_y", "u1"), ("y", "<f4"), ("tag_z", "u1"), ("z", "<f4")]
-)
 
 
 class LandmarkDetector(Protocol):
@@ -73,9 +71,8 @@ class _RegionNet:
 
     net_side: int  # pixels of the square that the model sees
 
-    def __init__(self, graph: Any, outputs: tuple[str, ...], **flags: bool) -> None:
+    def __init__(self, graph: Any, outputs: tuple[str, ...]) -> None:
         from mediapipe.framework.formats.rect_pb2 import NormalizedRect
-        from mediapipe.python import packet_creator
         from mediapipe.python._framework_bindings.calculator_graph import CalculatorGraph
         from mediapipe.python._framework_bindings.resource_util import set_resource_dir
 
@@ -85,7 +82,7 @@ class _RegionNet:
         self._found: dict[str, Any] = {}
         for output in outputs:
             self._graph.observe_output_stream(output, self._found.__setitem__)
-        self._graph.start_run({name: packet_creator.create_bool(flag) for name, flag in flags.items()})
+        self._graph.start_run()
         self._pictures = 0
         self._shrink = 1
         self._saw_face = False
@@ -101,13 +98,11 @@ class _RegionNet:
         # The first face brings one more note.
         with nullcontext() if self._saw_face else start_up_notes_hidden():
             self._process(crop.image, self._rect(**crop.normalized(region)))
-        if "landmarks" not in self._found or "presence" not in self._found:
+        reading = self._reading(region, crop)
+        if reading is None or not (np.isfinite(reading.points_px).all() and np.isfinite(reading.depth_px).all()):
             return None
         self._saw_face = True
-        points = _points(self._found["landmarks"])  # [L, 3], 0 to 1
-        if points.shape != (LANDMARK_COUNT, 3) or not np.isfinite(points).all():
-            return None
-        return Reading(crop.to_picture(points), _number(self._found["presence"]), self._scores())
+        return reading
 
     def _process(self, image: NDArray[np.uint8], rect: Any) -> None:
         """One picture through the graph; what comes out lies in `_found`."""
@@ -121,8 +116,9 @@ class _RegionNet:
             self._graph.add_packet_to_input_stream(stream=name, packet=packet.at(self._pictures))
         self._graph.wait_until_idle()
 
-    def _scores(self) -> NDArray[np.float32] | None:
-        return None
+    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+        """What lies in `_found`, where it is a face."""
+        raise NotImplementedError
 
     def close(self) -> None:
         self._graph.close()
@@ -134,7 +130,19 @@ class MeshNet(_RegionNet):
     net_side = 192
 
     def __init__(self) -> None:
-        super().__init__(_mesh_graph(), ("landmarks", "presence"), with_attention=True)
+        self._refinement = _mesh_refinement()
+        super().__init__(_mesh_graph(), ("numbers",))
+
+    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+        from mediapipe.python import packet_getter
+
+        if "numbers" not in self._found:
+            return None
+        *numbers, flag = packet_getter.get_float_list(self._found["numbers"])
+        if flag <= 0:  # a presence of one half, MediaPipe's own threshold
+            return None
+        points_px, depth_px = self._refinement.points(np.array(numbers, np.float32), region, self.net_side)
+        return Reading(points_px, depth_px, 1 / (1 + math.exp(-flag)))
 
 
 class TaskNet(_RegionNet):
@@ -146,6 +154,18 @@ class TaskNet(_RegionNet):
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:  # the models are open once the graph runs
             graph = _task_graph(_unpack_task(file, Path(folder)))
             super().__init__(graph, ("landmarks", "presence", "scores"))
+
+    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+        from mediapipe.python import packet_getter
+
+        if not {"landmarks", "presence"} <= self._found.keys():
+            return None
+        found = packet_getter.get_proto(self._found["landmarks"]).landmark
+        if len(found) != LANDMARK_COUNT:
+            return None
+        points = crop.to_picture(np.array([(p.x, p.y, p.z) for p in found], np.float32))
+        presence = float(packet_getter.get_float(self._found["presence"]))
+        return Reading(points[:, :2].copy(), points[:, 2].copy(), presence, self._scores())
 
     def _scores(self) -> NDArray[np.float32] | None:
         from mediapipe.python import packet_getter
@@ -228,19 +248,59 @@ def _found_face(detection: Any, scale: NDArray[np.float32]) -> FoundFace:
 # With a thread of its own a graph is slower for one caller, and this one runs where it is called.
 _HERE = 'executor { type: "ApplicationThreadExecutor" }\n'
 
+_MESH_OUTPUTS = range(7)  # whole mesh, lips, left eye, right eye, left iris, right iris, presence
+
+
+def _each_output(text: str) -> str:
+    return "\n".join(text.replace("#", str(k)) for k in _MESH_OUTPUTS)
+
+
+# MediaPipe's own, up to the model; its numbers come out as they are, in one list.
 _MESH_GRAPH = (
     _HERE
     + """
 input_stream: "image"
 input_stream: "roi"
-input_side_packet: "with_attention"
-output_stream: "landmarks"
+output_stream: "numbers"
 node {
-  name: "mesh" calculator: "FaceLandmarkCpu"
-  input_stream: "IMAGE:image" input_stream: "ROI:roi" input_side_packet: "WITH_ATTENTION:with_attention"
-  output_stream: "LANDMARKS:landmarks"
+  calculator: "ImageToTensorCalculator"
+  input_stream: "IMAGE:image" input_stream: "NORM_RECT:roi" output_stream: "TENSORS:square"
+  options { [mediapipe.ImageToTensorCalculatorOptions.ext] {
+    output_tensor_width: 192 output_tensor_height: 192 output_tensor_float_range { min: 0 max: 1 }
+  } }
 }
+node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operators" }
+node {
+  calculator: "ConstantSidePacketCalculator" output_side_packet: "PACKET:path"
+  options { [mediapipe.ConstantSidePacketCalculatorOptions.ext] {
+    packet { string_value: "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite" }
+  } }
+}
+node {
+  calculator: "ResourceProviderCalculator"
+  input_side_packet: "RESOURCE_ID:path" output_side_packet: "RESOURCE:file"
+}
+node { calculator: "TfLiteModelCalculator" input_side_packet: "MODEL_RESOURCE:file" output_side_packet: "MODEL:model" }
+node {
+  calculator: "InferenceCalculator"
+  input_side_packet: "MODEL:model" input_side_packet: "OP_RESOLVER:operators"
+  input_stream: "TENSORS:square" output_stream: "TENSORS:outputs"
+  options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack {} } } }
+}
+node {
+  calculator: "SplitTensorVectorCalculator" input_stream: "outputs"
 """
+    + _each_output('output_stream: "output#"')
+    + "options { [mediapipe.SplitVectorCalculatorOptions.ext] {"
+    + "".join(f"ranges {{ begin: {k} end: {k + 1} }}" for k in _MESH_OUTPUTS)
+    + "} } }"
+    + _each_output(
+        """
+node { calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:output#" output_stream: "FLOATS:numbers#" }"""
+    )
+    + 'node { calculator: "ConcatenateFloatVectorCalculator" output_stream: "numbers"'
+    + _each_output('input_stream: "numbers#"')
+    + "}"
 )
 
 _TASK_GRAPH = (
@@ -267,20 +327,40 @@ node {
 
 
 def _mesh_graph() -> Any:
-    """The mesh's graph with its parts written out, which lets its presence score be asked for."""
     _import_mediapipe()
+    from google.protobuf import text_format
+
+    # Each brings the options of one of the graph's nodes.
+    from mediapipe.calculators.core import constant_side_packet_calculator_pb2, split_vector_calculator_pb2  # noqa: F401
+    from mediapipe.calculators.tensor import image_to_tensor_calculator_pb2, inference_calculator_pb2  # noqa: F401
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+
+    return text_format.Parse(_MESH_GRAPH, CalculatorGraphConfig())
+
+
+def _mesh_refinement() -> Refinement:
+    """As it stands in MediaPipe's own graph of the face mesh."""
+    _import_mediapipe()
+    from mediapipe.calculators.util.landmarks_refinement_calculator_pb2 import LandmarksRefinementCalculatorOptions
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.python._framework_bindings.validated_graph_config import ValidatedGraphConfig
 
     validated = ValidatedGraphConfig()
-    validated.initialize(graph_config=_MESH_GRAPH)
+    validated.initialize(
+        graph_config="""
+        input_stream: "image" input_stream: "roi"
+        node {
+          calculator: "FaceLandmarkCpu" input_stream: "IMAGE:image" input_stream: "ROI:roi"
+          output_stream: "LANDMARKS:landmarks"
+        }"""
+    )
     config = CalculatorGraphConfig()
     config.ParseFromString(validated.binary_config)
-    for node in config.node:
-        for streams in (node.input_stream, node.output_stream):
-            for i, stream in enumerate(streams):
-                streams[i] = stream.replace("mesh__face_presence_score", "presence")
-    return config
+    (node,) = (node for node in config.node if node.calculator == "LandmarksRefinementCalculator")
+    parts = node.options.Extensions[LandmarksRefinementCalculatorOptions.ext].refinement
+    return Refinement.of(
+        [(part.indexes_mapping, part.z_refinement.assign_average.indexes_for_average) for part in parts]
+    )
 
 
 def _task_graph(folder: Path) -> Any:
@@ -317,27 +397,6 @@ def _unpack_task(file: Path, folder: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise MienError(f"{file}: expected MediaPipe's face_landmarker.task, but {error}; get it again") from error
     return folder
-
-
-def _points(packet: Any) -> NDArray[np.float32]:
-    """[L, 3] of a message with x, y, z of each landmark.
-
-    Read from its bytes: naming 1,434 numbers one by one in Python takes a tenth of the whole detection.
-    """
-    from mediapipe.python import packet_getter
-
-    message: bytes = packet_getter._packet_getter._get_serialized_proto(packet)
-    if len(message) == LANDMARK_COUNT * _LANDMARK_BYTES.itemsize:
-        fields = np.frombuffer(message, _LANDMARK_BYTES)
-        if (fields["start"] == b"\n\x0f\r").all():
-            return np.column_stack((fields["x"], fields["y"], fields["z"]))
-    return np.array([(p.x, p.y, p.z) for p in packet_getter.get_proto(packet).landmark], np.float32)
-
-
-def _number(packet: Any) -> float:
-    from mediapipe.python import packet_getter
-
-    return float(packet_getter.get_float(packet))
 
 
 def find_task_file() -> Path:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from models.camera import default_focal_px
 from models.types import Camera, Landmarks
+from tracker.solver_kernel import compiled
 
 # Points that expression hardly moves: forehead, temples, nose bridge and the corners of the eyes.
 RIGID = (6, 8, 9, 10, 33, 67, 103, 109, 127, 133, 151, 162, 168, 197, 195, 263, 297, 332, 338, 356, 362, 389, 5, 4)
 
-_RIGID = np.array(RIGID)
 EYE_CORNERS = (33, 263)
 
 
@@ -24,18 +24,28 @@ def iod_px(landmarks: Landmarks) -> float:
     return math.hypot(x, y, float(landmarks.depth_px[left] - landmarks.depth_px[right]))
 
 
-def jump_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
-    """How far a face's points [L, 2] have moved in the picture, in the mean."""
-    off = now - before
-    return float(np.sqrt(np.einsum("lc,lc->l", off, off)).mean())
-
-
-def figure_change_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
-    """How much the figure of a face's firm points has changed, in the mean, wherever and however large it is."""
-    one, other = before[_RIGID].view(np.complex64)[:, 0], now[_RIGID].view(np.complex64)[:, 0]
-    one, other = one - one.sum() / len(one), other - other.sum() / len(other)
-    aligned = np.vdot(one, other) / np.vdot(one, one).real * one
-    return float(np.abs(other - aligned).sum()) / len(one)
+@compiled
+def motion_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> tuple[float, float]:
+    """How far a face's points [L, 2] have moved in the picture; and how much the figure of its firm points has changed,
+    wherever and however large it is. Both in the mean.
+    """
+    moved = 0.0
+    for p in range(len(now)):
+        moved += math.hypot(now[p, 0] - before[p, 0], now[p, 1] - before[p, 1])
+    middle, other_middle = 0j, 0j  # a picture's plane is the complex one: turning and scaling are a product
+    for p in RIGID:
+        middle += complex(before[p, 0], before[p, 1]) / len(RIGID)
+        other_middle += complex(now[p, 0], now[p, 1]) / len(RIGID)
+    product, squared = 0j, 1e-12
+    for p in RIGID:
+        one = complex(before[p, 0], before[p, 1]) - middle
+        product += one.conjugate() * (complex(now[p, 0], now[p, 1]) - other_middle)
+        squared += one.real * one.real + one.imag * one.imag
+    changed = 0.0
+    for p in RIGID:
+        one = complex(before[p, 0], before[p, 1]) - middle
+        changed += abs(complex(now[p, 0], now[p, 1]) - other_middle - product / squared * one)
+    return moved / len(now), changed / len(RIGID)
 
 
 def detected_3d(landmarks: Landmarks) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

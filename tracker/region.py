@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.solver_kernel import compiled
+
 MARGIN = 1.5  # the square is so much larger than the face in it; the landmark models were trained with it
 PLAY = 0.02  # of the side: how far a face may move in the square before the square follows
 PLAY_ANGLE = 0.03  # radians, likewise
@@ -58,10 +60,20 @@ def _drag(old: float, new: float, play: float) -> float:
 
 
 def region_of_landmarks(points_px: NDArray[np.float32]) -> Region:
-    """[L, 2 or more] pixels -> where to look in the next frame. As MediaPipe does it, whose models are used to it."""
-    low, high = points_px[:, :2].min(0), points_px[:, :2].max(0)
+    """[L, 2] pixels -> where to look in the next frame. As MediaPipe does it, whose models are used to it."""
+    low, high = _box(points_px)
     right, left = points_px[EYE_CORNERS[0]], points_px[EYE_CORNERS[1]]
     return region_of_box(low, high, right, left)
+
+
+@compiled
+def _box(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The lowest and the highest x and y."""
+    low, high = points[0].copy(), points[0].copy()
+    for point in points:
+        for axis in range(2):
+            low[axis], high[axis] = min(low[axis], point[axis]), max(high[axis], point[axis])
+    return low, high
 
 
 def region_of_box(

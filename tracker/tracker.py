@@ -14,6 +14,7 @@ Parameters flow in ENROLLING and TRACKING. One tracker follows one face; it is n
 """
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -38,7 +39,7 @@ from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.live import FrameFitter, LiveFit, Posterior, Seen
 from tracker.neutral import NeutralFace
 from tracker.person import PersonCheck, PersonConfig
-from tracker.pose import figure_change_px, first_camera, iod_px, jump_px
+from tracker.pose import first_camera, iod_px, motion_px
 
 log = logging.getLogger(__name__)
 
@@ -199,16 +200,20 @@ class HeadTracker:
     def _fit(self, landmarks: Landmarks, time_s: float) -> LiveFit | None:
         """From the last frame, or, if that leads nowhere, from nothing; None where even that makes no sense."""
         assert self._fitter is not None
-        before = self._posterior
-        if self._is_stale(time_s) or self._is_cut(landmarks) or landmarks.size_px != self._seen_size:
+        before, iod = self._posterior, iod_px(landmarks)
+        jump, change = math.inf, math.inf  # of the face in the picture, and of the figure that its firm points form
+        if self._seen_points is not None:
+            jump, change = motion_px(self._seen_points, landmarks.points_px)
+        is_cut = jump > self._config.cut_iod * iod
+        if self._is_stale(time_s) or is_cut or landmarks.size_px != self._seen_size:
             before = None  # pictures of another size have another focal length
-        if self._check is not None and (before is None or self._is_new_shape(landmarks)):
+        if self._check is not None and (before is None or change > self._config.new_shape_iod * iod):
             self._check.break_at(time_s, gone=before is None)
         attempts = (None,) if before is None else (before, None)
         for last in attempts:
             expected = None if last is None else self._glide.expect(last, time_s)
             start = self._cold_start(landmarks) if expected is None else expected.state
-            fit = self._fitter.fit(self._seen(landmarks, time_s, start), start, expected)
+            fit = self._fitter.fit(self._seen(landmarks, iod, time_s, start), start, expected)
             if fit.error_iod < self._config.wild_error_iod and fit.fitted_m[:, 2].min() > 0.02:
                 self._glide.note(fit.posterior, expected)
                 return fit
@@ -217,28 +222,17 @@ class HeadTracker:
     def _is_stale(self, time_s: float) -> bool:
         return self._posterior is not None and time_s - self._posterior.time_s > self._config.stale_s
 
-    def _is_cut(self, landmarks: Landmarks) -> bool:
-        if self._seen_points is None:
-            return True
-        return jump_px(self._seen_points, landmarks.points_px) > self._config.cut_iod * iod_px(landmarks)
-
-    def _is_new_shape(self, landmarks: Landmarks) -> bool:
-        """Whether the firm points of the face form another figure than in the frame before, whatever its pose."""
-        assert self._seen_points is not None
-        change = figure_change_px(self._seen_points, landmarks.points_px)
-        return change > self._config.new_shape_iod * iod_px(landmarks)
-
     def _cold_start(self, landmarks: Landmarks) -> NDArray[np.float32]:
         assert self._identity is not None
         camera = first_camera(self._neutral, landmarks, focal_px(self._identity, landmarks.size_px))
         return self._layout.pack(self.head.zero_params((1,)), camera)[0].numpy()
 
-    def _seen(self, landmarks: Landmarks, time_s: float, start: NDArray[np.float32]) -> Seen:
+    def _seen(self, landmarks: Landmarks, iod: float, time_s: float, start: NDArray[np.float32]) -> Seen:
         rotation = self._layout.rotation_of(start)
         weights = self._person_fitter.weights.at(rotation, landmarks.points_px)
         width, height = landmarks.size_px
         centre = np.array((width / 2, height / 2), np.float32)
-        return Seen(landmarks.points_px, iod_px(landmarks), weights, centre, time_s)
+        return Seen(landmarks.points_px, iod, weights, centre, time_s)
 
     def _result(self, frame: Frame, landmarks: Landmarks, fit: LiveFit) -> TrackResult:
         width, height = landmarks.size_px
