@@ -17,14 +17,14 @@ from av.video.codeccontext import VideoCodecContext
 
 from stream.jitter import PromptFrame
 
-ENCODER_OPTIONS = {  # aiortc's, but for the first two
+ENCODER_OPTIONS = {  # aiortc's, but for the first three
     "cpu-used": "-12",  # -6 there
     "noise-sensitivity": "0",  # 4 there: a denoiser that takes a third of the time and blurs what has been drawn
+    "static-thresh": "1000",  # 1 there: blocks that differ by less than a camera's noise (2 levels) are not sent again
     "deadline": "realtime",
     "lag-in-frames": "0",
     "overshoot-pct": "15",
     "partitions": "0",
-    "static-thresh": "1",
     "undershoot-pct": "100",
 }
 
