@@ -22,8 +22,7 @@ def video_from_rgb(image: NDArray[np.uint8], timing: VideoFrame) -> VideoFrame:
     if width % 2 or height % 2:
         frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
     else:
-        frame = VideoFrame.from_ndarray(
-            cast(NDArray[np.uint8], cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)), format="yuv420p"
-        )
+        planes = cast(NDArray[np.uint8], cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420))
+        frame = VideoFrame.from_numpy_buffer(planes, format="yuv420p")  # lent, not copied: nobody else has it
     frame.pts, frame.time_base = timing.pts, timing.time_base
     return frame
