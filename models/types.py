@@ -67,8 +67,8 @@ class Camera:
     focal_px: Tensor  # [...]
     principal_px: Tensor  # [..., 2]
 
-    def __getitem__(self, index: int) -> "Camera":
-        """One of a batch."""
+    def __getitem__(self, index: int | None) -> "Camera":
+        """One of a batch; with None, a batch of one."""
         return Camera(self.rotation[index], self.translation[index], self.focal_px[index], self.principal_px[index])
 
 
@@ -93,8 +93,8 @@ class HeadParams:
 
         return HeadParams(zero(expressions), zero(3), zero(2, 3), zero(3))
 
-    def __getitem__(self, index: int) -> "HeadParams":
-        """One of a batch."""
+    def __getitem__(self, index: int | None) -> "HeadParams":
+        """One of a batch; with None, a batch of one."""
         return HeadParams(self.expression[index], self.jaw[index], self.eyes[index], self.neck[index])
 
     def with_(self, **changes: Tensor) -> "HeadParams":

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.camera import project
+from models.camera import camera_points, project
 from models.head import embed, pose_head, shape_head
+from models.skinning import vertex_normals
 from models.types import HeadParams, Identity, Landmarks, MienError
 from render.diff.light import sh_basis, sh_slope
 from tests.tracker import painted
@@ -17,6 +18,7 @@ from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.photometric import PicturesByPixels, gain_report
 from tracker.photometric.fit import MOST_WORSE_IOD, PhotometricFit, PhotometricFitter
 from tracker.photometric.refine import Appearance, Picture
+from tracker.photometric.surface import Posed
 from tracker.photometric.texture import TextureSolver
 from tracker.photometric.view import View
 from tracker.pose import iod_px
@@ -92,38 +94,36 @@ def test_the_slope_of_light_is_that_of_its_basis() -> None:
 
 
 @pytest.mark.parametrize("group", ["expression", "identity", "jaw", "rotation", "translation"])
-def test_points_and_normals_move_as_their_jacobians_say(group: str) -> None:
+def test_what_follows_points_and_normals_changes_as_their_jacobian_says(group: str) -> None:
     _, _, fit, _ = scene()
-    layout, columns = person().layout, person().layout.columns
+    surface, layout, columns = fitter().surface, person().layout, person().layout.columns
     state = layout.pack(fit.params, fit.camera, fit.identity.shape[None])
     state[0, columns.jaw] = torch.tensor((0.1, 0.02, -0.03))
     where = getattr(columns, group)
+    random = torch.Generator().manual_seed(1)
     step = torch.zeros(1, columns.count)
-    step[0, where] = torch.randn(where.stop - where.start, generator=torch.Generator().manual_seed(1))
+    step[0, where] = torch.randn(where.stop - where.start, generator=random)
     step *= 2e-3 / step.norm()
+    by_point, by_normal = torch.randn(2, surface.count, 3, generator=random)
 
-    def at(state: Tensor) -> tuple[Tensor, Tensor]:
+    def posed(state: Tensor) -> Posed:
         found = layout.unpack(state, torch.zeros(1, 2))
         assert found.identity is not None
-        posed = fitter().surface.pose(found.params[0], found.camera[0], found.identity[0], jacobian=False)
-        return posed.camera_m, posed.raw_normals
+        return surface.pose(found.params[0], found.camera[0], found.identity[0])
 
-    unpacked = layout.unpack(state, torch.zeros(1, 2))
-    assert unpacked.identity is not None
-    posed = fitter().surface.pose(unpacked.params[0], unpacked.camera[0], unpacked.identity[0])
-    up, down = at(layout.retract(state, step)), at(layout.retract(state, -step))
-    for moved, before, after in zip((posed.points, posed.normals), down, up, strict=True):
-        assert moved is not None
-        expected, numeric = moved @ step[0], (after - before) / 2
+    before, now, after = posed(layout.retract(state, -step)), posed(state), posed(layout.retract(state, step))
+    none = torch.zeros_like(by_point)
+    for point, normal in ((by_point, none), (none, by_normal)):
+        moved = (after.camera_m - before.camera_m)[: surface.count], after.raw_normals - before.raw_normals
+        numeric = (point * moved[0] + normal * moved[1]).sum(1) / 2
+        expected = surface.follow(now, point, normal) @ step[0]
         assert (expected - numeric).norm() < 0.02 * expected.norm() + 1e-7 * len(expected)
 
 
 def test_the_energy_of_pixels_changes_as_their_derivatives_say() -> None:
     _, _, fit, _ = scene()
     view, layout = the_view(), person().layout
-    state = layout.pack(fit.params, replace(fit.camera, **{
-        key: getattr(view.camera, key)[None] for key in ("rotation", "translation", "focal_px", "principal_px")
-    }), fit.identity.shape[None])  # fmt: skip
+    state = layout.pack(fit.params, view.camera[None], fit.identity.shape[None])
     height, width = view.size
     down, right = torch.meshgrid(torch.arange(height) / 31.0, torch.arange(width) / 23.0, indexing="ij")
     waves = [torch.sin(right + k) * torch.cos(down) * 0.3 + 0.5 for k in range(3)]
@@ -135,11 +135,12 @@ def test_the_energy_of_pixels_changes_as_their_derivatives_say() -> None:
     weights = 0.1 * torch.randn(skin().space.basis.shape[1], 3, generator=random)
     appearance = Appearance(skin().space.mean, weights, painted.LIGHT)
     refiner, even, principal = fitter().refiner, painted.LIGHT[0].mean(), view.camera.principal_px
+    moving = torch.ones(layout.columns.count, dtype=torch.bool)
 
     def energy(state: Tensor, appearance: Appearance) -> float:
-        return refiner._linearise(state, appearance, picture, principal, even).energy
+        return refiner._linearise(state, appearance, picture, principal, even, moving).energy
 
-    pixels = refiner._linearise(state, appearance, picture, principal, even)
+    pixels = refiner._linearise(state, appearance, picture, principal, even, moving)
     columns = layout.columns
     for where in (
         columns.expression,
@@ -164,6 +165,16 @@ def test_the_energy_of_pixels_changes_as_their_derivatives_say() -> None:
             light[:, k] += sign * unit[-9:]
             energies.append(energy(state, replace(appearance, weights=weights, light=light)))
         assert (energies[0] - energies[1]) / 4e-3 == pytest.approx(float(slope.norm()), rel=0.03)
+
+
+def test_normals_of_the_face_are_those_of_the_whole_head() -> None:
+    _, _, fit, _ = scene()
+    camera, shape = fit.camera[0], fit.identity.shape
+    whole = camera_points(camera, pose_head(shape_head(painted.head(), shape), fit.params[0]).vertices)
+    posed = fitter().surface.pose(fit.params[0], camera, shape, jacobian=False)
+    expected = vertex_normals(whole, painted.head().triangles)[skin().space.skin]
+    found = torch.nn.functional.normalize(posed.raw_normals, dim=-1)
+    assert (found * expected).sum(1).min() > 0.9999
 
 
 # What comes back.

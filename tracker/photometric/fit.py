@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.camera import clip_points, project
 from models.head import embed, pose_head, shape_head
+from models.landmark_rows import view_landmarks
 from models.skinning import vertex_normals
 from models.types import Camera, HeadParams, Identity, Landmarks
 from render.diff import find_hits, interpolate, mip_levels, sample
@@ -25,10 +26,9 @@ from tracker.photometric.refine import Appearance, Picture, PixelConfig, Refined
 from tracker.photometric.surface import FaceSurface
 from tracker.photometric.texture import TextureSolver, samples_of
 from tracker.photometric.view import Seen, View, read_colours
-from tracker.residuals import Observed, energy, mean_error_iod
+from tracker.residuals import Observed, mean_error_iod
 
 MOST_WORSE_IOD = 0.002  # than the landmarks' own answer, the landmarks may become
-PIXEL_SHARES = (1.0, 0.3, 0.1, 0.03, 0.0)  # of the pixels' say, until that holds
 BLURS = (0.8, 0.3)  # of the picture in each pass, times the distance between vertices
 SEEN_FROM = 0.3  # cosine: nearer to its outline a face's pixels are mixed with what is behind
 VERTEX_TEXELS = 4  # of a texture that one vertex stands for
@@ -74,21 +74,11 @@ class PhotometricFitter:
 
         Without `geometry` albedo and light alone are: what the pixels say of the landmarks' answer as it is.
         """
-        for share in PIXEL_SHARES:
-            found = self._fit(view, seen, identity, known, geometry, share)
-            if share == PIXEL_SHARES[0]:
-                limit = found.landmark_error_iod + MOST_WORSE_IOD
-            if found.error_iod <= limit:
-                break
-        return found
-
-    def _fit(
-        self, view: View, seen: Landmarks, identity: Identity, known: Known | None, geometry: bool, share: float
-    ) -> PhotometricFit:
         layout = self._person.layout
-        state = layout.pack(_batched(view.params), _camera_batch(view.camera), identity.shape.to(self._sky)[None])
+        state = layout.pack(view.params[None], view.camera[None], identity.shape.to(self._sky)[None])
         start, observed = state, self._observe(view, seen, state)
-        landmarks = energy(self._person.rows, layout, self._person.priors, self._person.config, observed)
+        landmarks = self._person.energy(observed)
+        limit = self._landmark_error(state, observed) + MOST_WORSE_IOD
         moving = torch.full((layout.columns.count,), geometry)
         if known is not None:
             moving[layout.columns.identity] = False
@@ -102,9 +92,15 @@ class PhotometricFitter:
                 lighting = self._skin.light(samples_of(self._space, [now], [one]))
                 appearance = Appearance(lighting.mean, lighting.weights, lighting.light)
             picture = self._picture(now, one, blur, self._shape(state), appearance, still)
-            picture = replace(picture, say=share * picture.say)
             refined = self.refiner.refine(
-                landmarks, state, appearance, picture, observed.principal_px[0], moving, looks_move=known is None
+                landmarks,
+                lambda candidate: self._landmark_error(candidate, observed) <= limit,
+                state,
+                appearance,
+                picture,
+                observed.principal_px[0],
+                moving,
+                looks_move=known is None,
             )
             state, appearance = refined.state, refined.appearance
             passes.append(refined)
@@ -186,10 +182,9 @@ class PhotometricFitter:
         return Picture(values, share * trust, still, (self.config.noise / noise) ** 2)
 
     def _landmark_error(self, state: Tensor, observed: Observed) -> float:
-        unpacked = self._person.layout.unpack(state, observed.principal_px)
-        head = self._person.head
-        points = embed(head.embedding, pose_head(shape_head(head, self._shape(state)), unpacked.params[0]).vertices)
-        return float(mean_error_iod(project(unpacked.camera[0], points)[None], observed)[0])
+        found = self._person.layout.unpack(state, observed.principal_px)
+        view = view_landmarks(self._person.rows, found.params, found.camera, found.identity, jacobian=False)
+        return float(mean_error_iod(view.points_px, observed)[0])
 
     def _result(
         self,
@@ -230,11 +225,3 @@ def _blurred_with_slopes(view: View, sigma_px: float) -> Tensor:
     right, down = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2, (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
     stacked = np.concatenate([shown, right, down], 2).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(stacked))
-
-
-def _batched(params: HeadParams) -> HeadParams:
-    return HeadParams(params.expression[None], params.jaw[None], params.eyes[None], params.neck[None])
-
-
-def _camera_batch(camera: Camera) -> Camera:
-    return Camera(camera.rotation[None], camera.translation[None], camera.focal_px[None], camera.principal_px[None])

@@ -3,9 +3,11 @@
 Every vertex of the face's skin that is seen compares what the picture shows there with albedo times light. All unknowns
 move together: a step solves albedo and light for themselves (they are linear, colour by colour) and eliminates them, so
 that the step of the geometry already knows how they will answer. Landmarks, and what is usual of every group of
-unknowns, keep their say as they have it in `tracker.residuals`.
+unknowns, keep their say as they have it in `tracker.residuals`. Pixels get as much say in each step as leaves the head
+where its landmarks can bear it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +18,7 @@ from tracker.photometric.albedo import AlbedoSpace
 from tracker.photometric.colours import GAMMA
 from tracker.photometric.surface import FaceSurface, Posed
 from tracker.photometric.view import read_colours
-from tracker.solver import Linearise
+from tracker.solver import Linearise, Normal
 from tracker.unknowns import Layout
 
 
@@ -33,6 +35,9 @@ class PixelConfig:
     even_std: float = 0.5
     iterations: int = 4
     damping: float = 1e-3
+    quieter: float = 0.5
+    says: int = 7
+    # Pixels' say is lowered so often, by so much each time, until the landmarks can bear a step; then it is nothing.
     small_gain: float = 1e-3
     # A step that lowers the energy by less than this part of it is the last.
 
@@ -51,7 +56,7 @@ class Picture:
     values: Tensor  # [9, H, W]: red, green, blue; their slopes to the right; their slopes down
     share: Tensor  # [P] of the face's vertices: area, how well seen, how far believed
     still: Tensor  # [P, 3] what the smooth albedo is multiplied by: sky that is hidden, detail of the skin
-    say: float  # of the pixels against the landmarks: albedo and light do not depend on it
+    say: float  # of the pixels against the landmarks, at most: albedo and light do not depend on it
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,11 @@ class Refiner:
         self.surface, self.layout, self.config = surface, layout, config
         self._space = space
         self._basis = space.basis[space.skin]  # [P, K]
-        self._columns = surface.columns
 
     def refine(
         self,
         landmarks: Linearise,
+        bearable: Callable[[Tensor], bool],
         state: Tensor,
         appearance: Appearance,
         picture: Picture,
@@ -81,90 +86,103 @@ class Refiner:
         moving: Tensor,
         looks_move: bool = True,
     ) -> Refined:
-        """`landmarks`: the energy of landmarks and priors; `moving` [C] bool: which unknowns may change;
-        `looks_move`: whether albedo and light may."""
+        """`landmarks`: the energy of landmarks and priors; `bearable`: whether a state is near enough to them; `moving`
+        [C] bool: which unknowns may change; `looks_move`: whether albedo and light may."""
         config = self.config
         even = appearance.light[0].mean()
         damping, count = config.damping, 0
         normal = landmarks(state)
-        pixels = self._linearise(state, appearance, picture, principal_px, even)
-        energy = float(normal.error) + picture.say * pixels.energy
-        first = energy
+        pixels = self._linearise(state, appearance, picture, principal_px, even, moving)
+        first = float(normal.error) + picture.say * pixels.energy
+        says = [picture.say * config.quieter**k for k in range(config.says)] + [0.0]
         while count < config.iterations:
             count += 1
-            step, looks = self._step(
-                normal.hessian[0], normal.gradient[0], pixels, picture.say, moving, damping, looks_move
-            )
-            candidate = self.layout.retract(state, step[None])
-            changed = replace(appearance, weights=appearance.weights + looks[0], light=appearance.light + looks[1])
-            reached_pixels = self._linearise(candidate, changed, picture, principal_px, even)
+            told, answers = pixels.told(damping, looks_move)
+            for say in says:
+                step = _step(normal, told, say, moving, damping)
+                candidate = self.layout.retract(state, step[None])
+                if bearable(candidate):
+                    break
+            else:
+                break
+            changed = appearance
+            if looks_move:
+                looks = torch.stack([-(answer[:, :-1] @ step[moving] + answer[:, -1]) for answer in answers], 1)
+                changed = replace(
+                    appearance,
+                    weights=appearance.weights + looks[:-SH_COUNT],
+                    light=appearance.light + looks[-SH_COUNT:],
+                )
+            reached_pixels = self._linearise(candidate, changed, picture, principal_px, even, moving)
             reached = landmarks(candidate)
-            total = float(reached.error) + picture.say * reached_pixels.energy
-            gain = energy - total
+            energy = float(normal.error) + say * pixels.energy
+            gain = energy - float(reached.error) - say * reached_pixels.energy
             if gain > 0:
-                state, appearance, normal, pixels, energy = candidate, changed, reached, reached_pixels, total
+                state, appearance, normal, pixels = candidate, changed, reached, reached_pixels
                 damping = max(0.2 * damping, 1e-6)
             else:
                 damping *= 10
             if 0 < gain < config.small_gain * energy or damping > 1e4:
                 break
-        return Refined(state, appearance, (first, energy), count)
+        return Refined(state, appearance, (first, float(normal.error) + picture.say * pixels.energy), count)
 
     def predict(self, posed: Posed, appearance: Appearance, still: Tensor) -> Tensor:
         """Shown values [P, 3] of the skin."""
-        normals = torch.nn.functional.normalize(posed.raw_normals[: self.surface.count], dim=-1)
+        normals = torch.nn.functional.normalize(posed.raw_normals, dim=-1)
         albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
         return (albedo * still * lit_irradiance(normals, appearance.light)).clamp_min(1e-5) ** (1 / GAMMA)
 
     def _linearise(
-        self, state: Tensor, appearance: Appearance, picture: Picture, principal_px: Tensor, even: Tensor
+        self,
+        state: Tensor,
+        appearance: Appearance,
+        picture: Picture,
+        principal_px: Tensor,
+        even: Tensor,
+        moving: Tensor,
     ) -> "_Pixels":
         unpacked = self.layout.unpack(state, principal_px[None])
         assert unpacked.identity is not None
         camera = unpacked.camera[0]
-        posed = self.surface.pose(unpacked.params[0], camera, unpacked.identity[0])
-        assert posed.points is not None
-        assert posed.normals is not None
-        count = self.surface.count
-        point = posed.camera_m[:count]
+        posed = self.surface.pose(unpacked.params[0], camera, unpacked.identity[0], jacobian=bool(moving.any()))
+        point = posed.camera_m[: self.surface.count]
         depth = point[:, 2:].clamp_min(1e-3)
         slope = point[:, :2] / depth
         found = read_colours(picture.values, camera.focal_px * slope + camera.principal_px)
         seen, rightwards, down = found[:, :3], found[:, 3:6], found[:, 6:]
 
-        length = posed.raw_normals[:count].norm(dim=-1, keepdim=True).clamp_min(1e-12)
-        normals = posed.raw_normals[:count] / length
+        length = posed.raw_normals.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        normals = posed.raw_normals / length
         harmonics = sh_basis(normals)  # [P, 9]
         albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
         irradiance = lit_irradiance(normals, appearance.light).clamp_min(1e-4)
         shown = (albedo * picture.still * irradiance) ** (1 / GAMMA)
-        residual = seen - shown
         by_log = shown / GAMMA  # how shown values follow the logarithm of albedo or light
+        config = self.config
+        root = (picture.share * (config.independent / picture.share.sum().clamp_min(1e-9))).sqrt() / config.noise
+        root = root[:, None]
 
-        cols = self._columns
-        moved = posed.points[:count]
-        flat = moved[:, :2] - slope[..., None] * moved[:, 2:]  # [P, 2, C] times focal / depth: pixels
-        flat *= (camera.focal_px / depth)[..., None]
-        flat[..., cols.focal] = (camera.focal_px * slope)[..., None]  # a step moves its logarithm
         # Of a unit normal only what is across it turns.
         towards = sh_slope(normals) @ appearance.light  # [P, 3 axes, 3 colours]
         towards = towards - normals[..., None] * (normals[..., None] * towards).sum(1, keepdim=True)
-        pull = towards * (by_log / irradiance)[:, None] / length[..., None]
-        turning = posed.normals[:count]
-        config = self.config
-        root = (picture.share * (config.independent / picture.share.sum().clamp_min(1e-9))).sqrt() / config.noise
-
+        by_normal = -towards * (root * by_log / irradiance)[:, None] / length[..., None]
+        scale = root * camera.focal_px / depth
         geometry = []
-        for channel in range(3):
-            rows = rightwards[:, channel, None] * flat[:, 0] + down[:, channel, None] * flat[:, 1]
-            rows = rows - (pull[:, None, :, channel] @ turning)[:, 0]
-            geometry.append(rows * root[:, None])
+        for k in range(3):
+            if posed.jacobian is None:
+                geometry.append(point.new_zeros(len(point), 0))
+                continue
+            across, along = rightwards[:, k, None], down[:, k, None]
+            outwards = across * slope[:, :1] + along * slope[:, 1:]
+            by_point = scale * torch.cat((across, along, -outwards), 1)
+            rows = self.surface.follow(posed, by_point, by_normal[..., k].contiguous())
+            rows[:, self.surface.columns.focal] = root * camera.focal_px * outwards  # a step moves its logarithm
+            geometry.append(rows[:, moving])
+        by_albedo, by_light = -root * by_log / albedo, -root * by_log / irradiance
         looks = [
-            torch.cat((self._basis * (by_log / albedo)[:, k, None], harmonics * (by_log / irradiance)[:, k, None]), 1)
-            * -root[:, None]
-            for k in range(3)
+            torch.cat((self._basis * by_albedo[:, k, None], harmonics * by_light[:, k, None]), 1) for k in range(3)
         ]
-        weighted = residual * root[:, None]
+        weighted = (seen - shown) * root
         prior, pull_back, stiffness = self._prior(appearance, even)
         return _Pixels(geometry, looks, weighted, pull_back, stiffness, float((weighted * weighted).sum()) + prior)
 
@@ -178,52 +196,42 @@ class Refiner:
         values = torch.cat((appearance.weights, away))
         return float((stiffness[:, None] * values * values).sum()), stiffness[:, None] * values, stiffness
 
-    def _step(
-        self,
-        hessian: Tensor,
-        gradient: Tensor,
-        pixels: "_Pixels",
-        say: float,
-        moving: Tensor,
-        damping: float,
-        looks_move: bool,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The geometry's step [C], and that of albedo weights [K, 3] and light [9, 3]."""
-        hessian, gradient = hessian.clone(), gradient.clone()
-        answers = []
-        for channel in range(3):
-            rows, looks, residual = pixels.geometry[channel], pixels.looks[channel], pixels.residual[:, channel]
-            hessian += say * (rows.T @ rows)
-            gradient += say * (rows.T @ residual)
-            if not looks_move:
-                answers.append(hessian.new_zeros(looks.shape[1], len(gradient) + 1))
-                continue
-            inner = looks.T @ looks
-            inner += torch.diag(pixels.stiffness + damping * inner.diagonal())
-            mixed = looks.T @ rows  # [K + 9, C]
-            slope = looks.T @ residual + pixels.pull_back[:, channel]
-            answer = torch.linalg.solve(inner, torch.cat((mixed, slope[:, None]), 1))
-            hessian -= say * (mixed.T @ answer[:, :-1])
-            gradient -= say * (mixed.T @ answer[:, -1])
-            answers.append(answer)
-        step = torch.zeros_like(gradient)
-        free = hessian[moving][:, moving]
-        scale = free.diagonal().clamp_min(1e-12).rsqrt()
-        scaled = free * scale[:, None] * scale + damping * torch.eye(len(free))
-        factor, failed = torch.linalg.cholesky_ex(scaled)
-        if int(failed) == 0:
-            step[moving] = torch.cholesky_solve(-(gradient[moving] * scale)[:, None], factor)[:, 0] * scale
-        looks_step = torch.stack([-(answer[:, :-1] @ step + answer[:, -1]) for answer in answers], 1)
-        return step.nan_to_num(0.0, 0.0, 0.0), (looks_step[:-SH_COUNT], looks_step[-SH_COUNT:])
-
 
 @dataclass(frozen=True)
 class _Pixels:
     """Residuals of the pixels and their derivatives, one matrix a colour."""
 
-    geometry: list[Tensor]  # 3 of [P, C]
+    geometry: list[Tensor]  # 3 of [P, M]: by the unknowns that move
     looks: list[Tensor]  # 3 of [P, K + 9]
     residual: Tensor  # [P, 3]
     pull_back: Tensor  # [K + 9, 3] the priors' gradient
     stiffness: Tensor  # [K + 9]
     energy: float
+
+    def told(self, damping: float, looks_move: bool) -> tuple[Tensor, list[Tensor]]:
+        """What the geometry alone is told: Hessian and gradient [M, M + 1]. Where looks move it knows how they will
+        answer, with a step of -answer @ (the geometry's step, 1): 3 of [K + 9, M + 1]."""
+        total, answers = torch.zeros(()), []
+        for channel, (rows, looks) in enumerate(zip(self.geometry, self.looks, strict=True)):
+            both = torch.cat((rows, self.residual[:, channel, None]), 1)
+            total = total + rows.T @ both
+            if looks_move:
+                inner = looks.T @ looks
+                inner += torch.diag(self.stiffness + damping * inner.diagonal())
+                mixed = looks.T @ both
+                mixed[:, -1] += self.pull_back[:, channel]
+                answers.append(torch.linalg.solve(inner, mixed))
+                total = total - mixed[:, :-1].T @ answers[-1]
+        return total, answers
+
+
+def _step(normal: Normal, told: Tensor, say: float, moving: Tensor, damping: float) -> Tensor:
+    """The geometry's step [C]; zero where it cannot be had."""
+    hessian = normal.hessian[0][moving][:, moving] + say * told[:, :-1]
+    gradient = normal.gradient[0][moving] + say * told[:, -1]
+    step = torch.zeros(len(moving))
+    scale = hessian.diagonal().clamp_min(1e-12).rsqrt()
+    factor, failed = torch.linalg.cholesky_ex(hessian * scale[:, None] * scale + damping * torch.eye(len(hessian)))
+    if int(failed) == 0:
+        step[moving] = torch.cholesky_solve(-(gradient * scale)[:, None], factor)[:, 0] * scale
+    return step.nan_to_num(0.0, 0.0, 0.0)
