@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.lib import format as npy
@@ -18,6 +18,7 @@ from models.types import MienError
 Array = NDArray[Any]
 MAX_TOTAL_BYTES = 4 << 30  # FLAME's largest companion (a statistical albedo) takes 1.2 GB
 _NUMBERS_AND_TEXT = "biufU"
+_ROWS_WRITTEN_AT_ONCE = 256
 _ROWS_AT_ONCE = 4096
 # What numpy's reader of headers, which is Python's own parser, raises on bytes that are none.
 _BROKEN_HEADER = (ValueError, SyntaxError, TokenError, TypeError, KeyError, MemoryError, RecursionError, OverflowError)
@@ -95,7 +96,17 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+class Rows(Protocol):
+    """An array [T, ...] whose rows are read a slice at a time: it may be too long for the memory. Or any array."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: slice, /) -> Array: ...
+
+
+def write_npz(path: Path, arrays: Mapping[str, Rows]) -> None:
     """Write all or nothing: a half-written file never stands under the final name. Equal arrays give equal bytes."""
     part = path.with_name(path.name + ".part")
     try:
@@ -104,10 +115,20 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
                 entry = zipfile.ZipInfo(f"{name}.npy")  # of no time, where the archive itself would write now
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 with archive.open(entry, "w", force_zip64=True) as member:
-                    npy.write_array(member, np.asanyarray(array), allow_pickle=False)  # type: ignore[no-untyped-call]
+                    _write_rows(member, array)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_rows(stream: IO[bytes], array: Rows) -> None:
+    if isinstance(array, np.ndarray):
+        npy.write_array(stream, array, allow_pickle=False)  # type: ignore[no-untyped-call]
+        return
+    header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+    npy.write_array_header_1_0(stream, header)  # type: ignore[no-untyped-call]
+    for start in range(0, array.shape[0], _ROWS_WRITTEN_AT_ONCE):
+        stream.write(array[start : start + _ROWS_WRITTEN_AT_ONCE].tobytes())
 
 
 def check_array(source: object, name: str, array: Array, shape: tuple[int | None, ...]) -> Array:

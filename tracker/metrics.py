@@ -2,15 +2,20 @@
 
 Every number is defined here once, for `report.json` and for `mien bench`. IOD is the 3D distance between the outer
 corners of the eyes as detected, so that turning neither flatters nor punishes. Frames without a face are NaN rows and
-count for nothing; what cannot be measured (no still moment, no blink) is NaN.
+count for nothing; what cannot be measured (no still moment, no blink) is NaN. A track may be too long for the memory:
+its points are looked at a part at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+
+from models.types import LANDMARK_COUNT, TrackResult
+from tracker.pose import iod_px
 
 Floats = NDArray[np.float64]
 
@@ -26,23 +31,59 @@ WINDOW = 15  # frames in which stillness is judged
 STILL = 0.0012  # of the IOD a frame: slower is still
 SLOW = (0.001, 0.005)  # of the IOD a frame: a slow motion, where lag hides best
 SMOOTHING = 2.0  # frames
+REACH = 10  # frames to each side, beyond which the smoothed velocity looks at nothing
+PART = 512  # frames looked at together
 MAX_LAG = 6  # frames
 BLINK_CLOSED, BLINK_OPEN = 0.4, 0.6  # of the usual opening: closed below the one until open above the other
 BLINK_TOLERANCE = 2  # frames
+
+
+class Points(Protocol):
+    """[T, L, 2]: an array, or one on the disk, of which slices are read."""
+
+    def __getitem__(self, frames: slice, /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
 class Series:
     """A track's landmarks over T frames."""
 
-    seen_px: Floats  # [T, L, 2] detected
-    fitted_px: Floats  # [T, L, 2]
+    seen_px: Points  # [T, L, 2] detected
+    fitted_px: Points  # [T, L, 2]
     iod_px: Floats  # [T]
+
+    @staticmethod
+    def of(results: Sequence[TrackResult]) -> "Series":
+        """NaN where no face was."""
+        missing = np.full((LANDMARK_COUNT, 2), np.nan)
+        seen = [r.landmarks if r.params is not None else None for r in results]
+        iods = [np.nan if s is None else iod_px(s) for s in seen]
+        points = (
+            [missing if s is None else s.points_px for s in seen],
+            [missing if r.fitted_px is None else r.fitted_px for r in results],
+        )
+        first, second = (np.array(rows, np.float64).reshape(-1, LANDMARK_COUNT, 2) for rows in points)
+        return Series(first, second, np.array(iods, np.float64))
+
+    def __len__(self) -> int:
+        return len(self.iod_px)
+
+    def seen(self, frames: slice = slice(None)) -> Floats:
+        return np.asarray(self.seen_px[frames], np.float64)
+
+    def fitted(self, frames: slice = slice(None)) -> Floats:
+        return np.asarray(self.fitted_px[frames], np.float64)
 
     def error(self) -> Floats:
         """[T, L] distance between fitted and detected, of the IOD."""
-        error: Floats = np.linalg.norm(self.fitted_px - self.seen_px, axis=-1) / self.iod_px[:, None]
+        error: Floats = np.linalg.norm(self.fitted() - self.seen(), axis=-1) / self.iod_px[:, None]
         return error
+
+    def each(self, tell: Callable[["Series"], Floats]) -> Floats:
+        """[T, ...] of what each frame tells by itself."""
+        parts = [slice(start, start + PART) for start in range(0, max(len(self), 1), PART)]
+        told = [tell(Series(self.seen(part), self.fitted(part), self.iod_px[part])) for part in parts]
+        return np.concatenate(told)
 
 
 def measure(series: Series) -> dict[str, float]:
@@ -54,25 +95,26 @@ def measure(series: Series) -> dict[str, float]:
 
 
 def landmark_errors(series: Series) -> dict[str, float]:
-    error = 100 * series.error()
-    error = error[np.isfinite(error).all(1)]
-    if not len(error):
+    def means(part: Series) -> Floats:
+        error = 100 * part.error()
+        return np.stack([error.mean(1), error[:, LIPS].mean(1), error[:, EYELIDS].mean(1)], 1)
+
+    errors = series.each(means)
+    errors = errors[np.isfinite(errors[:, 0])]
+    if not len(errors):
         return dict.fromkeys(("error_median", "error_p95", "error_lips", "error_lids"), np.nan)
-    frames = error.mean(1)
+    frames, lips, lids = errors.T
     return {
         "error_median": float(np.median(frames)),
         "error_p95": float(np.percentile(frames, 95)),
-        "error_lips": float(np.median(error[:, LIPS].mean(1))),
-        "error_lids": float(np.median(error[:, EYELIDS].mean(1))),
+        "error_lips": float(np.median(lips)),
+        "error_lids": float(np.median(lids)),
     }
 
 
 def openings(series: Series) -> dict[str, float]:
     """Do mouth and eyes open as detected? Correlation, and gain (the slope of fitted over detected)."""
-    mouth, lids = (
-        [opening(points, series.iod_px, gaps) for points in (series.seen_px, series.fitted_px)]
-        for gaps in (MOUTH_GAP, EYE_GAPS)
-    )
+    mouth, lids = openings_of(series, MOUTH_GAP), openings_of(series, EYE_GAPS)
     found, blinks = blink_f1(*lids)
     return {
         "mouth_correlation": correlation(*mouth),
@@ -82,6 +124,13 @@ def openings(series: Series) -> dict[str, float]:
         "blink_f1": found,
         "blinks": float(blinks),
     }
+
+
+def openings_of(series: Series, gaps: tuple[tuple[int, int], ...]) -> Floats:
+    """[2, T] `opening`, as detected and as fitted."""
+    return series.each(
+        lambda part: np.stack([opening(points, part.iod_px, gaps) for points in (part.seen(), part.fitted())], 1)
+    ).T
 
 
 def opening(points_px: Floats, iod_px: Floats, gaps: tuple[tuple[int, int], ...]) -> Floats:
@@ -152,8 +201,8 @@ def stillness(series: Series) -> dict[str, float]:
     fitted, seen = [], []
     for window in still_windows(series):
         iod = float(series.iod_px[window].mean())
-        fitted.append(jitter(series.fitted_px[window], iod))
-        seen.append(jitter(series.seen_px[window], iod))
+        fitted.append(jitter(series.fitted(window), iod))
+        seen.append(jitter(series.seen(window), iod))
     if not fitted:
         return {"jitter_still": np.nan, "jitter_detector": np.nan, "jitter_ratio": np.nan, "still_windows": 0.0}
     return {
@@ -166,13 +215,13 @@ def stillness(series: Series) -> dict[str, float]:
 
 def still_windows(series: Series) -> Iterator[slice]:
     """Windows in which the smoothed face moves less than a trembling."""
+    speed = np.full(len(series), np.nan)
+    for frames, velocity in _motion(series):
+        speed[frames] = np.linalg.norm(velocity, axis=-1).mean(1) / series.iod_px[frames]
     for run in whole_runs(series):
-        if run.stop - run.start < WINDOW:
-            continue
-        speed = np.linalg.norm(_velocity(series.seen_px[run]), axis=-1).mean(1) / series.iod_px[run]
-        for start in range(0, run.stop - run.start - WINDOW + 1, WINDOW // 3):
+        for start in range(run.start, run.stop - WINDOW + 1, WINDOW // 3):
             if speed[start : start + WINDOW].mean() < STILL:
-                yield slice(run.start + start, run.start + start + WINDOW)
+                yield slice(start, start + WINDOW)
 
 
 def jitter(points_px: Floats, iod_px: float) -> float:
@@ -190,10 +239,10 @@ def frozen_spread(points_px: Floats, iod_px: float) -> float:
 
 
 def promptness(series: Series) -> dict[str, float]:
-    mouth = [opening(points, series.iod_px, MOUTH_GAP) for points in (series.seen_px, series.fitted_px)]
+    turns = series.each(lambda part: np.stack([turning(part.seen()), turning(part.fitted())], 1)).T
     return {
-        "lag_mouth": peak_lag(*mouth),
-        "lag_yaw": peak_lag(turning(series.seen_px), turning(series.fitted_px)),
+        "lag_mouth": peak_lag(*openings_of(series, MOUTH_GAP)),
+        "lag_yaw": peak_lag(*turns),
         "lag_slow": slow_lag(series),
     }
 
@@ -223,15 +272,23 @@ def peak_lag(seen: Floats, fitted: Floats) -> float:
 def slow_lag(series: Series) -> float:
     """Lag on slow motion, in frames: sum of (seen - fitted) . v over sum of v . v."""
     behind = moved = 0.0
+    for frames, velocity in _motion(series):
+        speed = np.linalg.norm(velocity, axis=-1) / series.iod_px[frames, None]
+        slow = (speed > SLOW[0]) & (speed < SLOW[1])
+        behind += float(((series.seen(frames) - series.fitted(frames)) * velocity)[slow].sum())
+        moved += float((velocity[slow] ** 2).sum())
+    return behind / moved if moved else float("nan")
+
+
+def _motion(series: Series) -> Iterator[tuple[slice, Floats]]:
+    """The frames of all runs that are long enough to judge, a part at a time, and the velocity [n, L, 2] in them."""
     for run in whole_runs(series):
         if run.stop - run.start < WINDOW:
             continue
-        velocity = _velocity(series.seen_px[run])
-        speed = np.linalg.norm(velocity, axis=-1) / series.iod_px[run, None]
-        slow = (speed > SLOW[0]) & (speed < SLOW[1])
-        behind += float(((series.seen_px[run] - series.fitted_px[run]) * velocity)[slow].sum())
-        moved += float((velocity[slow] ** 2).sum())
-    return behind / moved if moved else float("nan")
+        for start in range(run.start, run.stop, PART):
+            stop = min(start + PART, run.stop)
+            first, last = max(start - REACH, run.start), min(stop + REACH, run.stop)
+            yield slice(start, stop), _velocity(series.seen(slice(first, last)))[start - first : stop - first]
 
 
 def _velocity(points_px: Floats) -> Floats:
@@ -242,8 +299,7 @@ def _velocity(points_px: Floats) -> Floats:
 
 def whole_runs(series: Series) -> Iterator[slice]:
     """The stretches of frames that have a face throughout."""
-    whole = np.isfinite(series.iod_px)
-    whole &= np.isfinite(series.seen_px).all((1, 2)) & np.isfinite(series.fitted_px).all((1, 2))
+    whole = np.isfinite(series.each(lambda part: part.error().mean(1)))
     edges = np.flatnonzero(np.diff(np.concatenate(([0], whole.astype(np.int8), [0]))))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         yield slice(int(start), int(stop))

@@ -19,7 +19,8 @@ from models.types import HeadParams, Identity, Landmarks, MienError, State, Trac
 from render.camera_export import from_opencv
 from tests.test_mien import command
 from tracker.jobs.export import export
-from tracker.jobs.results import Source, track_arrays, write_identity
+from tracker.jobs.results import Source, write_identity
+from tracker.jobs.track_rows import TrackRows
 
 HEAD = load_builtin()
 FIRST = 40  # the first frame's number in its source
@@ -61,7 +62,10 @@ def a_result(row: int) -> TrackResult:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tracked")
-    write_npz(path / "track.npz", track_arrays([a_result(row) for row in range(4)], Source(HEAD, "mesh"), IDENTITY))
+    with TrackRows(path, Source(HEAD, "mesh")) as rows:
+        for row in range(4):
+            rows.add(a_result(row))
+        write_npz(path / "track.npz", rows.arrays(IDENTITY))
     write_identity(path / "identity.npz", IDENTITY)
     return path
 

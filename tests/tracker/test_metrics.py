@@ -63,14 +63,14 @@ def still(rng: np.random.Generator) -> Series:
 
 def test_error_is_the_mean_distance_of_the_iod(rng: np.random.Generator) -> None:
     track = still(rng)
-    fitted = track.fitted_px + np.array((0.03, 0.04)) * IOD
+    fitted = track.fitted() + np.array((0.03, 0.04)) * IOD
     found = landmark_errors(replace(track, fitted_px=fitted))
     assert found == pytest.approx({"error_median": 5, "error_p95": 5, "error_lips": 5, "error_lids": 5})
 
 
 def test_lips_and_lids_are_counted_apart(rng: np.random.Generator) -> None:
     track = still(rng)
-    fitted = track.fitted_px.copy()
+    fitted = track.fitted().copy()
     fitted[:, LIPS] += (0.01 * IOD, 0)
     fitted[:, EYELIDS] += (0, 0.02 * IOD)
     found = landmark_errors(replace(track, fitted_px=fitted))
@@ -81,13 +81,13 @@ def test_lips_and_lids_are_counted_apart(rng: np.random.Generator) -> None:
 
 def test_frames_without_a_face_do_not_count(rng: np.random.Generator) -> None:
     track = still(rng)
-    gone = np.where(np.arange(FRAMES)[:, None, None] % 3 == 0, np.nan, track.fitted_px + 1)
+    gone = np.where(np.arange(FRAMES)[:, None, None] % 3 == 0, np.nan, track.fitted() + 1)
     assert landmark_errors(replace(track, fitted_px=gone))["error_median"] == pytest.approx(100 * np.sqrt(2) / IOD)
 
 
 def test_a_few_bad_frames_show_in_the_percentile_only(rng: np.random.Generator) -> None:
     track = still(rng)
-    fitted = track.fitted_px.copy()
+    fitted = track.fitted().copy()
     fitted[: FRAMES // 10] += (0.1 * IOD, 0)
     found = landmark_errors(replace(track, fitted_px=fitted))
     assert found["error_median"] == pytest.approx(0)
@@ -105,7 +105,7 @@ def test_gain_is_the_slope(slope: float, offset: float) -> None:
 def test_openings_follow_lips_and_lids(rng: np.random.Generator) -> None:
     track = still(rng)
     wave = 0.05 * IOD * np.sin(np.arange(FRAMES) / 5)
-    seen, fitted = track.seen_px.copy(), track.fitted_px.copy()
+    seen, fitted = track.seen().copy(), track.fitted().copy()
     for pairs, amount in ((MOUTH_GAP, 0.8), (EYE_GAPS, 1.1)):
         for _, lower in pairs:
             seen[:, lower, 1] += wave
@@ -160,7 +160,7 @@ def test_jitter_does_not_count_even_motion(rng: np.random.Generator) -> None:
 
 
 def test_only_still_windows_count(rng: np.random.Generator) -> None:
-    seen = still(rng).seen_px
+    seen = still(rng).seen()
     seen[60:] += np.linspace(0, 100, 60)[:, None, None]  # 1.7 pixels a frame
     noisy = seen + rng.normal(0, 0.0005 * IOD, seen.shape)
     track = series(noisy, seen + 0.5 * (noisy - seen))
@@ -187,12 +187,12 @@ def test_the_lag_on_slow_motion(rng: np.random.Generator, late: float) -> None:
     speed = 0.003 * IOD
     time = np.arange(FRAMES)[:, None, None]
     track = series(face(rng) + speed * time * (1, 0), face(rng) * 0)
-    track = replace(track, fitted_px=track.seen_px - late * speed * np.array((1, 0)))
+    track = replace(track, fitted_px=track.seen() - late * speed * np.array((1, 0)))
     assert slow_lag(track) == pytest.approx(late, abs=0.05)
 
 
 def test_fast_motion_is_not_slow_motion(rng: np.random.Generator) -> None:
-    track = series(face(rng) + 0.02 * IOD * np.arange(FRAMES)[:, None, None], still(rng).seen_px)
+    track = series(face(rng) + 0.02 * IOD * np.arange(FRAMES)[:, None, None], still(rng).seen())
     assert np.isnan(slow_lag(track))
 
 
@@ -200,10 +200,23 @@ def test_fast_motion_is_not_slow_motion(rng: np.random.Generator) -> None:
 
 
 def test_runs_end_where_the_face_is_gone(rng: np.random.Generator) -> None:
-    track = still(rng)
-    for hole in (0, 5, 6, 119):
-        track.seen_px[hole] = np.nan
-    assert list(whole_runs(track)) == [slice(1, 5), slice(7, 119)]
+    seen = still(rng).seen()
+    seen[[0, 5, 6, 119]] = np.nan
+    assert list(whole_runs(series(seen, seen.copy()))) == [slice(1, 5), slice(7, 119)]
+
+
+def test_a_long_track_is_measured_part_by_part(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = (
+        face(rng)
+        + 0.002 * IOD * np.cumsum(rng.normal(0, 1, (FRAMES, 1, 2)), 0) * (np.arange(FRAMES) > 50)[:, None, None]
+    )
+    seen[90:92] = np.nan
+    track = series(seen, seen + rng.normal(0, 0.3, seen.shape))
+    whole = measure(track)
+    assert whole["still_windows"] > 0
+    assert np.isfinite(whole["lag_slow"])
+    monkeypatch.setattr("tracker.metrics.PART", 7)
+    assert measure(track) == pytest.approx(whole, rel=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 5, 40])

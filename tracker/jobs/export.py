@@ -89,12 +89,12 @@ def find_row(path: Path, track: dict[str, Array], frame: int | None) -> int:
 
 def read_track(path: Path, head: Head) -> dict[str, Array]:
     """What an export needs of a track.npz: one row a frame, NaN where no face was."""
-    arrays = read_npz(path, MAX_TRACK_BYTES)
     shapes: dict[str, tuple[int, ...]] = {
         "frame": (), "time_s": (), "size_px": (2,), "expression": (head.expression_size,), "jaw": (3,), "eyes": (2, 3),
         "neck": (3,), "rotation": (3, 3), "translation": (3,), "focal_px": (), "principal_px": (2,),
         "blendshapes": (len(ARKIT_NAMES),),
     }  # fmt: skip
+    arrays = read_npz(path, MAX_TRACK_BYTES, (*shapes, *("seen_" + key for key in _CORRECTED)))
     missing = [key for key in shapes if key not in arrays]
     shapes |= {"seen_" + key: shapes[key] for key in _CORRECTED if "seen_" + key in arrays}
     if missing:

@@ -1,7 +1,7 @@
 """The fitted head for other programs, beside a track: `head.glb`, for a picture also `head.obj` and `camera.json`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from models.head import Head, pose_head, shape_head
-from models.npz import Array
+from models.npz import Rows
 from models.types import HeadParams, Identity, MienError, TrackResult
 from render.camera_export import camera_json
 from render.gltf import export_glb
@@ -17,6 +17,8 @@ from render.morphs import arkit_morphs, morph_loss_mm
 from render.obj import obj_text
 
 FRAMES_COMPARED = 40  # of a track, to tell what the morph targets lose
+PLAYED = ("time_s", "size_px", "expression", "jaw", "eyes", "neck", "rotation", "translation", "focal_px",
+          "blendshapes", "error_iod")  # fmt: skip
 NAMES = ("head.glb", "head.obj", "camera.json")
 
 
@@ -24,8 +26,7 @@ def write_glb(
     folder: Path,
     head: Head,
     identity: Identity | None,
-    results: Sequence[TrackResult],
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Rows],
     texture: bytes | None = None,
 ) -> dict[str, Any] | None:
     """For the report: what the morph targets lose against the full mesh, or why there is no file; None without a face.
@@ -33,18 +34,18 @@ def write_glb(
     A file of an earlier run never stays beside another track.
     """
     remove_head_files(folder)
-    faces = [result for result in results if result.params is not None]
-    if identity is None or not faces:
+    track = {key: arrays[key][:] for key in PLAYED}
+    faces = np.flatnonzero(np.isfinite(track["error_iod"]))
+    if identity is None or not len(faces):
         return None
     try:
         morphs = arkit_morphs(head, identity)
     except MienError as error:  # a shape that is no head: the track is still worth keeping
         return {"left_out": f"head.glb: {error}"}
-    write_whole(folder / "head.glb", export_glb(head, identity, arrays, morphs, texture))
-    compared = [faces[k] for k in np.unique(np.linspace(0, len(faces) - 1, FRAMES_COMPARED).astype(int))]
-    weights = np.stack([result.blendshapes for result in compared if result.blendshapes is not None])
-    params = _stacked([result.params for result in compared if result.params is not None])
-    return {"morph_loss_mm": morph_loss_mm(head, identity, morphs, params, weights)}
+    write_whole(folder / "head.glb", export_glb(head, identity, track, morphs, texture))
+    compared = faces[np.unique(np.linspace(0, len(faces) - 1, FRAMES_COMPARED).astype(int))]
+    params = HeadParams(*(torch.from_numpy(track[key][compared]) for key in ("expression", "jaw", "eyes", "neck")))
+    return {"morph_loss_mm": morph_loss_mm(head, identity, morphs, params, track["blendshapes"][compared])}
 
 
 def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResult) -> None:
@@ -61,12 +62,6 @@ def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResul
 def remove_head_files(folder: Path) -> None:
     for name in NAMES:
         (folder / name).unlink(missing_ok=True)
-
-
-def _stacked(params: Sequence[HeadParams]) -> HeadParams:
-    return HeadParams(
-        *(torch.stack([getattr(p, key) for p in params]) for key in ("expression", "jaw", "eyes", "neck"))
-    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from PIL import Image
 from models.head import Head
 from models.library import load_head
 from models.npz import write_npz
+from models.texture_space import TextureSpace
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from render.texture import Texture
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
@@ -28,14 +31,14 @@ from tracker.jobs.results import (
     Source,
     output_folder,
     read_report,
-    track_arrays,
     write_identity,
     write_report,
 )
-from tracker.jobs.texture_files import write_texture
-from tracker.jobs.video import LIMITS, check_device, identity_facts, series
+from tracker.jobs.texture_files import open_texture_space, skin_arrays, texture_space_facts, write_texture
+from tracker.jobs.track_rows import TrackRows
+from tracker.jobs.video import LIMITS, check_device, identity_facts
 from tracker.landmarks import LandmarkDetector, open_detector
-from tracker.metrics import landmark_errors
+from tracker.metrics import Series, landmark_errors
 from tracker.photometric.keyframes import view_of, worth
 from tracker.photometric.texture import Solved, TextureSolver
 
@@ -53,6 +56,7 @@ class FitOptions:
     same_person: bool
     texture: bool = True
     mode: FitMode = "landmark"
+    texture_space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,29 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Skin:
+    """One person's, and the light of each picture: photos are taken in different rooms."""
+
+    solved: Solved
+    lights: NDArray[np.float32]  # [T, 9, 3], NaN where no face is
+
+    def texture(self, picture: int) -> Texture:
+        light = self.lights[picture]
+        return replace(self.solved.texture, light=light) if np.isfinite(light).all() else self.solved.texture
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One identity for all pictures, and a result for each; those without a face have an empty one."""
+
+    identity: Identity | None
+    results: list[TrackResult]
+    skin: Skin | None
+    gains: list[Gain]  # by pixels
+    lost: list[str]  # what was wanted and could not be done, in words
+
+
+@dataclass(frozen=True)
 class Fitter:
     """What fitting takes, loaded once for all pictures."""
 
@@ -76,15 +103,17 @@ class Fitter:
     person: PersonFitter
     renderer: OverlayRenderer
     skin: TextureSolver | None
+    textures: TextureSpace | None
     options: FitOptions
-    gains: list[Gain] = field(default_factory=list)  # by pixels, of the pictures fitted last
 
     @staticmethod
     def open(options: FitOptions) -> "Fitter":
         head = load_head(options.head)
         detector = open_detector(options.detector, still=True, face=options.face)
-        skin = TextureSolver(head) if options.texture or options.mode == "photometric" else None
-        return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, options)
+        wanted = options.texture or options.mode == "photometric"
+        textures = open_texture_space(options.texture_space, head, wanted)
+        skin = TextureSolver(head, textures=textures) if wanted else None
+        return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, textures, options)
 
     @property
     def source(self) -> Source:
@@ -97,60 +126,76 @@ class Fitter:
         landmarks = self.detector.detect(image)
         return Seen(path, sha256, image, landmarks, self.detector.scores, 1e3 * (time.perf_counter() - started))
 
-    def fit(self, pictures: list[Seen]) -> tuple[Identity | None, list[TrackResult]]:
-        """One identity for all pictures, and a result for each; those without a face have an empty one."""
-        self.gains.clear()
-        faces = [seen.landmarks for seen in pictures if seen.landmarks is not None]
+    def fit(self, pictures: list[Seen]) -> Fitted:
+        faces = [seen for seen in pictures if seen.landmarks is not None]
         if not faces:
-            return None, [empty_result(i, seen) for i, seen in enumerate(pictures)]
+            return Fitted(None, [empty_result(i, seen) for i, seen in enumerate(pictures)], None, [], [])
         started = time.perf_counter()
-        fit = self.person.fit(faces)
+        fit = self.person.fit([seen.landmarks for seen in faces if seen.landmarks is not None])
         fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)
+        gains: list[Gain] = []
+        lost: list[str] = []
+        solved = None
         if self.options.mode == "photometric" and len(faces) == 1:
-            fit = self._by_pixels(fit, next(seen for seen in pictures if seen.landmarks is not None))
-            fit_ms += sum(gain.fit_ms for gain in self.gains)  # without what it takes to tell how good it is
+            try:
+                fit, gain, solved = self._by_pixels(fit, faces[0])
+                gains.append(gain)
+                fit_ms += gain.fit_ms  # without what it takes to tell how good it is
+            except MienError as error:  # too little of the face is in view: the landmarks' answer stands
+                lost.append(f"pixels of {faces[0].path.name} were not fitted: {error}")
         rows = iter(range(len(faces)))
         results = [
             empty_result(i, seen) if seen.landmarks is None else self.result(i, seen, fit, next(rows), fit_ms)
             for i, seen in enumerate(pictures)
         ]
+        skin = self._skin_of(pictures, results, fit.identity, solved)
         if self.options.mode == "photometric" and len(faces) > 1:
-            results = self._motion_by_pixels(pictures, results, fit.identity)
-        return fit.identity, results
+            if skin is None:
+                lost.append("pixels were not fitted: too little of the face is in view")
+            else:
+                results, gains = self._motion_by_pixels(pictures, results, fit.identity, skin)
+        return Fitted(fit.identity, results, skin, gains, lost)
 
-    def _by_pixels(self, fit: PersonFit, seen: Seen) -> PersonFit:
+    def _by_pixels(self, fit: PersonFit, seen: Seen) -> tuple[PersonFit, Gain, Solved]:
         assert self.skin is not None
         assert seen.landmarks is not None
-        try:
-            refined, gain = PicturesByPixels(self.person, self.skin).refine(fit, 0, seen.image, seen.landmarks)
-        except MienError:  # too little of the face is in view: the landmarks' answer stands
-            return fit
-        self.gains.append(gain)
-        return refined
+        return PicturesByPixels(self.person, self.skin).refine(fit, 0, seen.image, seen.landmarks)
 
     def _motion_by_pixels(
-        self, pictures: list[Seen], results: list[TrackResult], identity: Identity
-    ) -> list[TrackResult]:
-        """One person's shape, skin and light are known from all pictures: what moves is fitted in each."""
-        solved = self.texture(pictures, results, identity)
-        if solved is None or self.skin is None:
-            return results
-        video = VideoByPixels(self.person, self.skin, identity, solved, self.detector.name)
-        frames = (Frame(seen.image, FAR_APART_S * index, index) for index, seen in enumerate(pictures))
-        refined = [video.refine(frame, result) for frame, result in zip(frames, results, strict=True)]
-        self.gains.extend(video.gains)
-        return refined
+        self, pictures: list[Seen], results: list[TrackResult], identity: Identity, skin: Skin
+    ) -> tuple[list[TrackResult], list[Gain]]:
+        """One person's shape, skin and each picture's light are known: what moves is fitted in each."""
+        assert self.skin is not None
+        motion = VideoByPixels(self.person, self.skin, identity, skin.solved, self.detector.name)
+        refined = []
+        for index, (seen, result) in enumerate(zip(pictures, results, strict=True)):
+            light = skin.lights[index]
+            if np.isfinite(light).all():
+                result = motion.refine(Frame(seen.image, FAR_APART_S * index, index), result, light)
+            refined.append(result)
+        return refined, motion.gains
 
-    def texture(self, pictures: list[Seen], results: list[TrackResult], identity: Identity | None) -> Solved | None:
-        """Of the pictures that show the face best; None where none does, or none is wanted."""
-        if self.skin is None or identity is None:
+    def _skin_of(
+        self, pictures: list[Seen], results: list[TrackResult], identity: Identity, solved: Solved | None
+    ) -> Skin | None:
+        """Of the pictures that show the face best, the light of each; None where none does, or none is wanted.
+        `solved`: a single picture's, where it is known."""
+        if self.skin is None:
             return None
-        faces = [(seen, result) for seen, result in zip(pictures, results, strict=True) if result.params is not None]
-        faces.sort(key=lambda face: -worth(face[1]))
+        places = [place for place, result in enumerate(results) if result.params is not None]
+        places.sort(key=lambda place: -worth(results[place]))
+        lights = np.full((len(results), 9, 3), np.nan, np.float32)
+        best = places[:MOST_VIEWS]
         try:
-            return self.skin.solve(identity, [view_of(seen.image, result) for seen, result in faces[:MOST_VIEWS]])
+            views = {place: view_of(pictures[place].image, results[place]) for place in places}
+            solved = solved or self.skin.solve(identity, [views[k] for k in best], one_room=len(best) == 1)
         except MienError:  # too little of it is in view: the fit is still worth keeping
             return None
+        lights[best] = solved.lighting.lights
+        for place in places[MOST_VIEWS:]:
+            with suppress(MienError):  # as above
+                lights[place] = self.skin.light_in(views[place], identity, solved.lighting)
+        return Skin(solved, lights)
 
     def result(self, index: int, seen: Seen, fit: PersonFit, row: int, fit_ms: float) -> TrackResult:
         assert seen.landmarks is not None
@@ -214,10 +259,12 @@ def fit_each(paths: list[Path], folder: Path, options: FitOptions) -> None:
 
 def fit_one(path: Path, folder: Path, fitter: Fitter) -> None:
     seen = fitter.look(path)
-    identity, results = fitter.fit([seen])
-    write_results(folder, [seen], results, identity, fitter)
-    error = results[0].error_iod
+    fitted = fitter.fit([seen])
+    write_results(folder, [seen], fitted, fitter)
+    error = fitted.results[0].error_iod
     print(f"{path}: {'no face' if error is None else f'landmark error {100 * error:.2f} % of the IOD'}")
+    for line in fitted.lost:
+        print(f"lost: {line}")
 
 
 def fit_together(paths: list[Path], folder: Path, fitter: Fitter) -> None:
@@ -233,25 +280,30 @@ def fit_together(paths: list[Path], folder: Path, fitter: Fitter) -> None:
         tell(len(paths), len(paths))
     if not pictures:
         raise MienError(f"none of {len(paths)} pictures could be used: " + "; ".join(unread[:5]))
-    identity, results = fitter.fit(pictures)
-    write_results(folder, pictures, results, identity, fitter)
-    faces = [result for result in results if result.params is not None]
+    fitted = fitter.fit(pictures)
+    write_results(folder, pictures, fitted, fitter)
+    faces = [result for result in fitted.results if result.params is not None]
     print(f"{folder / 'track.npz'}: one person in {len(faces)} of {len(paths)} pictures")
+    for line in fitted.lost:
+        print(f"lost: {line}")
     if unread:
         raise MienError(f"{len(unread)} of {len(paths)} pictures could not be used: " + "; ".join(unread[:5]))
 
 
-def write_results(
-    folder: Path, pictures: list[Seen], results: list[TrackResult], identity: Identity | None, fitter: Fitter
-) -> None:
-    """The report comes last: with it the result is complete."""
-    arrays = track_arrays(results, fitter.source, identity, [seen.scores for seen in pictures])
-    arrays["images"] = np.array([seen.path.name for seen in pictures], np.str_)
-    solved = fitter.texture(pictures, results, identity) if fitter.options.texture else None
-    texture = None if solved is None else solved.texture
-    if texture is not None:
-        arrays["light"] = texture.light[None]
-    write_npz(folder / "track.npz", arrays)
+def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fitter) -> None:
+    """The report comes last: with it the result is complete, and without it nothing of an earlier one is."""
+    identity, results, skin = fitted.identity, fitted.results, fitted.skin
+    (folder / "report.json").unlink(missing_ok=True)
+    with TrackRows(folder, fitter.source) as rows:
+        for seen, result in zip(pictures, results, strict=True):
+            rows.add(result, seen.scores)
+        arrays = rows.arrays(identity)
+        arrays["images"] = np.array([seen.path.name for seen in pictures], np.str_)
+        if skin is not None:
+            arrays |= skin_arrays(skin.solved.lighting, skin.lights)
+        write_npz(folder / "track.npz", arrays)
+        texture = skin.solved.texture if skin is not None and fitter.options.texture else None
+        exported = write_glb(folder, fitter.head, identity, arrays, write_texture(folder, texture))
     if identity is not None:
         write_identity(folder / "identity.npz", identity)
     else:
@@ -259,30 +311,25 @@ def write_results(
     mode = fitter.options.overlay
     if mode != "off":
         for number, (seen, result) in enumerate(zip(pictures, results, strict=True), 1):
-            drawn = fitter.renderer.draw(seen.image, result, identity, mode, texture=texture)
+            worn = skin.texture(number - 1) if skin is not None else None
+            drawn = fitter.renderer.draw(seen.image, result, identity, mode, texture=worn)
             name = "overlay.png" if len(pictures) == 1 else f"overlay_{number:03d}.png"
             Image.fromarray(drawn).save(folder / name)
-    exported = write_glb(folder, fitter.head, identity, results, arrays, write_texture(folder, texture))
     if identity is not None and len(results) == 1:
         write_posed(folder, fitter.head, identity, results[0])
-    write_report(folder / "report.json", {**picture_report(pictures, results, identity, fitter), "head_glb": exported})
+    write_report(folder / "report.json", {**picture_report(pictures, fitted, fitter), "head_glb": exported})
 
 
-def picture_report(
-    pictures: list[Seen], results: list[TrackResult], identity: Identity | None, fitter: Fitter
-) -> dict[str, Any]:
+def picture_report(pictures: list[Seen], fitted: Fitted, fitter: Fitter) -> dict[str, Any]:
+    results = fitted.results
     return {
         "schema": 1,
-        "pictures": [{"file": seen.path.name, "sha256": seen.sha256} for seen in pictures],
-        "head": fitter.source.head_label,
-        "detector": fitter.options.detector,
-        "face": fitter.options.face,
-        "texture": fitter.options.texture,
-        "mode": fitter.options.mode,
+        **what_was_done([(seen.path, seen.sha256) for seen in pictures], fitter),
         "with_face": sum(result.params is not None for result in results),
-        "identity": identity_facts(identity),
-        "photometric": gain_report(fitter.gains),
-        "metrics": landmark_errors(series(results)),
+        "lost": fitted.lost,
+        "identity": identity_facts(fitted.identity),
+        "photometric": gain_report(fitted.gains),
+        "metrics": landmark_errors(Series.of(results)),
         "speed": {
             "detect_ms_median": float(np.median([result.detect_ms for result in results])),
             "fit_ms_median": float(np.median([result.fit_ms for result in results])),
@@ -296,15 +343,21 @@ def is_done(folder: Path, path: Path, fitter: Fitter) -> bool:
     report = read_report(folder / "report.json")
     if report is None or not (folder / "track.npz").is_file():
         return False
-    wanted = {
-        "pictures": [{"file": path.name, "sha256": hash_file(path)}],
+    wanted = what_was_done([(path, hash_file(path))], fitter)
+    return all(report.get(key) == value for key, value in wanted.items())
+
+
+def what_was_done(pictures: list[tuple[Path, str]], fitter: Fitter) -> dict[str, Any]:
+    """Equal where doing it again would give the same; pictures with their SHA-256."""
+    return {
+        "pictures": [{"file": path.name, "sha256": sha256} for path, sha256 in pictures],
         "head": fitter.source.head_label,
         "detector": fitter.options.detector,
         "face": fitter.options.face,
         "texture": fitter.options.texture,
         "mode": fitter.options.mode,
+        "texture_space": texture_space_facts(fitter.textures),
     }
-    return all(report.get(key) == value for key, value in wanted.items())
 
 
 def folder_names(paths: list[Path]) -> dict[Path, str]:

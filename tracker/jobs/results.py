@@ -1,42 +1,21 @@
-"""What `track` and `fit` write: `track.npz`, `identity.npz` and `report.json`. No pickles; all or nothing."""
+"""What `track` and `fit` write beside `track.npz`: `identity.npz` and `report.json`. No pickles; all or nothing."""
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.npz import Array, check_array, read_npz, write_npz
-from models.types import LANDMARK_COUNT, Identity, MienError, TrackResult
+from models.types import Identity, MienError
 
 SCHEMA = 1
 _LARGEST = 100.0  # standard deviations or weights: no person comes near
-_FLOATS_A_FRAME = {  # what is NaN where no face was
-    "jaw": (3,),
-    "eyes": (2, 3),
-    "neck": (3,),
-    "rotation": (3, 3),
-    "translation": (3,),
-    "focal_px": (),
-    "principal_px": (2,),
-    "seen_rotation": (3, 3),
-    "seen_translation": (3,),
-    "seen_focal_px": (),
-    "landmarks_px": (LANDMARK_COUNT, 2),
-    "fitted_px": (LANDMARK_COUNT, 2),
-    "fitted_m": (LANDMARK_COUNT, 3),
-    "blendshapes": (len(ARKIT_NAMES),),
-    "error_iod": (),
-    "detect_ms": (),
-    "fit_ms": (),
-}
 
 
 @dataclass(frozen=True)
@@ -49,65 +28,6 @@ class Source:
     @property
     def head_label(self) -> str:
         return f"{self.head.name} sha256:{self.head.sha256}"
-
-
-def track_arrays(
-    results: Sequence[TrackResult],
-    source: Source,
-    identity: Identity | None,
-    scores: Sequence[NDArray[np.float32] | None] = (),
-) -> dict[str, Array]:
-    """The arrays of `track.npz`, one row a result. `scores`: the detector's own, one a result, where it has any."""
-    arrays: dict[str, Array] = {
-        "schema": np.array(SCHEMA),
-        "frame": np.array([result.index for result in results], np.int64),
-        "time_s": np.array([result.time_s for result in results], np.float64),
-        "state": np.array([result.state.value for result in results], np.str_),
-        "size_px": np.array([result.size_px for result in results], np.int64).reshape(-1, 2),
-        "head": np.array(source.head_label),
-        "detector": np.array(source.detector),
-        "blendshape_names": np.array(ARKIT_NAMES),
-        "expression_names": np.array(source.head.expression_names),
-        "identity": _identity_code(identity, source.head),
-    }
-    rows = [_row(result) for result in results]
-    shapes = {"expression": (source.head.expression_size,), **_FLOATS_A_FRAME}
-    for key, shape in shapes.items():
-        empty = np.full(shape, np.nan, np.float32)
-        arrays[key] = np.array([row.get(key, empty) for row in rows], np.float32).reshape(-1, *shape)
-    if any(score is not None for score in scores):
-        nothing = np.full(len(ARKIT_NAMES), np.nan, np.float32)
-        arrays["detector_scores"] = np.array([nothing if s is None else s for s in scores], np.float32)
-    return arrays
-
-
-def _row(result: TrackResult) -> dict[str, Any]:
-    row: dict[str, Any] = {"detect_ms": result.detect_ms, "fit_ms": result.fit_ms}
-    params, camera, seen = result.params, result.camera, result.picture_camera
-    if params is None or camera is None or seen is None or result.landmarks is None:
-        return row  # landmarks that no head fits are no face either
-    tensors = {
-        "expression": params.expression,
-        "jaw": params.jaw,
-        "eyes": params.eyes,
-        "neck": params.neck,
-        "rotation": camera.rotation,
-        "translation": camera.translation,
-        "focal_px": camera.focal_px,
-        "principal_px": camera.principal_px,
-        "seen_rotation": seen.rotation,
-        "seen_translation": seen.translation,
-        "seen_focal_px": seen.focal_px,
-    }
-    row |= {key: tensor.numpy() for key, tensor in tensors.items()}
-    row |= {"landmarks_px": result.landmarks.points_px, "fitted_px": result.fitted_px, "fitted_m": result.fitted_m}
-    return row | {"blendshapes": result.blendshapes, "error_iod": result.error_iod}
-
-
-def _identity_code(identity: Identity | None, head: Head) -> NDArray[np.float32]:
-    if identity is None:
-        return np.full(head.identity_size, np.nan, np.float32)
-    return identity.shape.detach().cpu().numpy().astype(np.float32)
 
 
 def write_identity(path: Path, identity: Identity) -> None:

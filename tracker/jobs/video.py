@@ -2,19 +2,19 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.head import Head
 from models.library import load_head
-from models.npz import write_npz
-from models.types import Identity, MienError, State, TrackResult
+from models.npz import Rows, write_npz
+from models.texture_space import TextureSpace
+from models.types import Identity, MienError, State
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from tracker.fit import PersonFitter
@@ -24,13 +24,12 @@ from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import Video, open_video
-from tracker.jobs.results import Source, output_folder, read_identity, track_arrays, write_identity, write_report
-from tracker.jobs.texture_files import write_texture
+from tracker.jobs.results import Source, output_folder, read_identity, write_identity, write_report
+from tracker.jobs.texture_files import open_texture_space, skin_arrays, texture_space_facts, write_texture
+from tracker.jobs.track_rows import TrackRows
 from tracker.landmarks import open_detector
 from tracker.metrics import Series, measure
 from tracker.photometric.skin import SkinLearner
-from tracker.photometric.texture import TextureSolver
-from tracker.pose import iod_px
 from tracker.tracker import HeadTracker, OpenFitter
 
 SCALE = (
@@ -57,17 +56,20 @@ class TrackOptions:
     overlay: OverlayMode  # off: none is written
     texture: bool = True
     mode: FitMode = "landmark"
+    texture_space: str | None = None
 
 
 @dataclass
 class Tracked:
     """What has been tracked so far."""
 
-    results: list[TrackResult] = field(default_factory=list)
-    scores: list[NDArray[np.float32] | None] = field(default_factory=list)
+    rows: TrackRows
     identity: Identity | None = None
     seconds: float = 0.0  # of wall clock
     skin: SkinLearner | None = None
+    textures: TextureSpace | None = None
+    gone_through: int | None = None  # frames whose pixels were fitted, too; None where that was not begun
+    pixel_seconds: float = 0.0  # of wall clock, for these
     gains: list[Gain] = field(default_factory=list)  # by pixels
 
 
@@ -81,20 +83,25 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     detector = open_detector(options.detector, face=options.face)
     tracker = HeadTracker(head, detector, identity, open_fitter=fitters_of(options.device, head))
     by_pixels = options.mode == "photometric"
-    tracked = Tracked(skin=SkinLearner(head, background=False) if options.texture or by_pixels else None)
+    source = Source(head, options.detector)
+    wanted = options.texture or by_pixels
+    textures = open_texture_space(options.texture_space, head, wanted)
+    skin = SkinLearner(head, background=False, textures=textures) if wanted else None
     if by_pixels:  # it is drawn last, and an earlier run's never stays beside another track
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    try:
-        follow(video, tracker, folder, "off" if by_pixels else options.overlay, tracked)
-        if by_pixels:
-            follow_pixels(video, tracker, folder, options.overlay, tracked)
-    except KeyboardInterrupt:
-        video.lost.append(f"stopped by the user after {len(tracked.results)} frames")
-        raise
-    finally:
-        tracker.close()
-        if tracked.results:
-            write_results(folder, video, tracked, Source(head, options.detector), options)
+    with TrackRows(folder, source) as rows:
+        tracked = Tracked(rows, skin=skin, textures=textures)
+        try:
+            follow(video, tracker, folder, "off" if by_pixels else options.overlay, tracked)
+            if by_pixels:
+                follow_pixels(video, tracker, folder, options.overlay, tracked)
+        except KeyboardInterrupt:
+            video.lost.append(stopped(tracked))
+            raise
+        finally:
+            tracker.close()
+            if len(rows):
+                write_results(folder, video, tracked, source, options)
 
 
 def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
@@ -108,8 +115,7 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
             renderer = OverlayRenderer(tracker.head)
         for frame in video:
             result = tracker.step(frame)
-            tracked.results.append(result)
-            tracked.scores.append(tracker.detector.scores)
+            tracked.rows.add(result, tracker.detector.scores)
             tracked.identity = tracker.identity or tracked.identity
             tracked.seconds = time.perf_counter() - started
             if tracked.skin:
@@ -117,22 +123,21 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
             if overlay:
                 texture = tracked.skin.texture if tracked.skin else None
                 overlay.add(renderer.draw(frame.image, result, tracker.identity, mode, texture=texture), frame.time_s)
-            tell(len(tracked.results), max(video.frames_promised, len(tracked.results)))
+            tell(len(tracked.rows), max(video.frames_promised, len(tracked.rows)))
     if overlay and overlay.error:
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
 
 
 def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
     """The video once more, with shape, skin and light known from all of it: what moves, by the pixels of each frame."""
-    started, before_s = time.perf_counter(), tracked.seconds
+    started, tracked.gone_through = time.perf_counter(), 0
     identity = tracked.identity
     assert tracked.skin is not None
     solved = tracked.skin.learn(identity)
-    person = PersonFitter(tracker.head)
     pixels = None
     if identity is not None and solved is not None:
-        skin = TextureSolver(tracker.head)
-        pixels = VideoByPixels(person, skin, identity, solved, tracker.detector.name)
+        person = PersonFitter(tracker.head)
+        pixels = VideoByPixels(person, tracked.skin.solver(), identity, solved, tracker.detector.name)
         tracked.gains = pixels.gains
     with ExitStack() as stack:
         tell = stack.enter_context(progress_bar(f"fitting pixels of {video.path.name}", "frames"))
@@ -141,67 +146,80 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
             overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
             renderer = OverlayRenderer(tracker.head)
         for place, frame in enumerate(open_video(video.path)):
-            if place >= len(tracked.results):
+            if place >= len(tracked.rows):
                 break
+            result = tracked.rows[place]
             if pixels:
-                tracked.results[place] = pixels.refine(frame, tracked.results[place])
+                result = tracked.rows[place] = pixels.refine(frame, result)
             if overlay:
                 texture = solved.texture if solved else None
-                drawn = renderer.draw(frame.image, tracked.results[place], identity, mode, texture=texture)
-                overlay.add(drawn, frame.time_s)
-            tracked.seconds = before_s + time.perf_counter() - started
-            tell(place + 1, len(tracked.results))
+                overlay.add(renderer.draw(frame.image, result, identity, mode, texture=texture), frame.time_s)
+            tracked.gone_through, tracked.pixel_seconds = place + 1, time.perf_counter() - started
+            tell(place + 1, len(tracked.rows))
     if overlay and overlay.error:
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
 
 
+def stopped(tracked: Tracked) -> str:
+    """What there is when the user stops it."""
+    frames = len(tracked.rows)
+    if tracked.gone_through is None:
+        return f"stopped by the user after {frames} frames"
+    return (
+        f"stopped by the user when the pixels of {tracked.gone_through} of {frames} frames were fitted: the others "
+        "hold the landmarks' answer, and are in no overlay.mp4"
+    )
+
+
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
-    arrays = track_arrays(tracked.results, source, tracked.identity, tracked.scores)
-    write_npz(folder / "track.npz", arrays)  # before the skin, which takes a while and may be broken off
+    arrays = tracked.rows.arrays(tracked.identity)
+    solved = None
+    try:
+        solved = tracked.skin.learn(tracked.identity) if tracked.skin else None
+    finally:  # it takes a while and may be broken off
+        if solved:
+            arrays |= skin_arrays(solved.lighting, solved.texture.light[None])
+        write_npz(folder / "track.npz", arrays)
     if tracked.identity is not None:
         write_identity(folder / "identity.npz", tracked.identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.overlay == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    solved = tracked.skin.learn(tracked.identity) if tracked.skin and options.texture else None
-    if solved:
-        arrays["light"] = solved.texture.light[None]
-        write_npz(folder / "track.npz", arrays)
-    texture = write_texture(folder, solved.texture if solved else None)
-    exported = write_glb(folder, source.head, tracked.identity, tracked.results, arrays, texture)
+    texture = write_texture(folder, solved.texture if solved and options.texture else None)
+    exported = write_glb(folder, source.head, tracked.identity, arrays, texture)
     photometric = gain_report(tracked.gains)
-    report = {**video_report(video, tracked, source), "photometric": photometric, "head_glb": exported}
+    report = {**video_report(video, tracked, source, arrays), "photometric": photometric, "head_glb": exported}
     write_report(folder / "report.json", report)
     say(folder, report)
 
 
-def video_report(video: Video, tracked: Tracked, source: Source) -> dict[str, Any]:
+def video_report(video: Video, tracked: Tracked, source: Source, arrays: Mapping[str, Rows]) -> dict[str, Any]:
     return {
         "schema": 1,
         "video": {"file": video.path.name, "fps": video.fps, "lost": video.lost},
         "head": source.head_label,
         "detector": source.detector,
-        "frames": frame_counts(tracked.results),
+        "frames": frame_counts(arrays),
         "identity": identity_facts(tracked.identity),
-        "metrics": measure(series(tracked.results)),
-        "speed": speed(tracked),
+        "metrics": measure(Series(arrays["landmarks_px"], arrays["fitted_px"], arrays["iod_px"][:].astype(np.float64))),
+        "texture_space": texture_space_facts(tracked.textures),
+        "speed": speed(arrays, tracked),
         "limits": LIMITS,
     }
 
 
-def frame_counts(results: list[TrackResult]) -> dict[str, Any]:
+def frame_counts(arrays: Mapping[str, Rows]) -> dict[str, Any]:
     """How many frames, in which states, and how soon the first parameters and the settled identity came."""
-    with_face = [result.params is not None for result in results]
-    states = Counter(result.state.value for result in results)
-    settled = next((i for i, result in enumerate(results) if result.state is State.TRACKING), None)
+    with_face = np.isfinite(arrays["error_iod"][:])
+    states = arrays["state"][:].tolist()
     return {
-        "count": len(results),
-        "with_face": sum(with_face),
-        "states": dict(states),
-        "first_parameters": with_face.index(True) if any(with_face) else None,
-        "settled": settled,
-        "losses": sum(was and not now for was, now in pairwise(with_face)),
+        "count": len(states),
+        "with_face": int(with_face.sum()),
+        "states": dict(Counter(states)),
+        "first_parameters": int(with_face.argmax()) if with_face.any() else None,
+        "settled": states.index(State.TRACKING.value) if State.TRACKING.value in states else None,
+        "losses": int((with_face[:-1] & ~with_face[1:]).sum()),
     }
 
 
@@ -218,26 +236,17 @@ def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
     }
 
 
-def speed(tracked: Tracked) -> dict[str, float]:
-    detect, fit = (np.array([getattr(r, key) for r in tracked.results]) for key in ("detect_ms", "fit_ms"))
+def speed(arrays: Mapping[str, Rows], tracked: Tracked) -> dict[str, float]:
+    detect, fit = arrays["detect_ms"][:], arrays["fit_ms"][:]
+    seconds_a_frame = tracked.seconds / len(fit)
+    if tracked.gone_through:
+        seconds_a_frame += tracked.pixel_seconds / tracked.gone_through
     return {
         "detect_ms_median": float(np.median(detect)),
         "fit_ms_median": float(np.median(fit)),
         "fit_ms_p95": float(np.percentile(fit, 95)),
-        "frames_per_s": len(tracked.results) / max(tracked.seconds, 1e-9),
+        "frames_per_s": 1 / max(seconds_a_frame, 1e-9),
     }
-
-
-def series(results: list[TrackResult]) -> Series:
-    """The landmarks of a track as the metrics want them, NaN where no face was."""
-    missing = np.full((478, 2), np.nan)
-
-    def rows(points: list[NDArray[np.float32] | None]) -> NDArray[np.float64]:
-        return np.array([missing if p is None else p for p in points], np.float64).reshape(-1, 478, 2)
-
-    seen = [r.landmarks.points_px if r.params is not None and r.landmarks is not None else None for r in results]
-    iods = [iod_px(r.landmarks) if r.params is not None and r.landmarks is not None else np.nan for r in results]
-    return Series(rows(seen), rows([r.fitted_px for r in results]), np.array(iods, np.float64))
 
 
 def say(folder: Path, report: dict[str, Any]) -> None:

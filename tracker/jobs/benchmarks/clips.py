@@ -18,9 +18,8 @@ from models.library import load_head
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
 from tracker.config import LiveConfig
 from tracker.jobs.reading import open_video
-from tracker.jobs.video import series
 from tracker.landmarks import LandmarkDetector, open_detector
-from tracker.metrics import EYELIDS, LIPS, measure
+from tracker.metrics import EYELIDS, LIPS, Series, measure
 from tracker.tracker import HeadTracker, TrackerConfig
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -125,7 +124,7 @@ def report_clip(head: Head, clip: Detected) -> ClipReport:
     seen = [landmarks is not None for landmarks in clip.landmarks]
     return ClipReport(
         name=clip.name,
-        metrics=measure(series(results)),
+        metrics=measure(Series.of(results)),
         hidden_lips=_hidden_error(head, identity, clip, (LIPS,)),
         hidden_lids=_hidden_error(head, identity, clip, (RIGHT_LIDS, LEFT_LIDS)),
         first_parameters=_gap(seen, with_face),
@@ -143,7 +142,7 @@ def _hidden_error(head: Head, identity: Identity | None, clip: Detected, groups:
     errors = []
     for group in groups:
         tracker = new_tracker(head, identity, TrackerConfig(live=LiveConfig(unseen=group)))
-        error = 100 * series(follow_all(tracker, clip)).error()[:, list(group)].mean(1)
+        error = 100 * Series.of(follow_all(tracker, clip)).error()[:, list(group)].mean(1)
         errors.append(float(np.nanmedian(error)) if np.isfinite(error).any() else float("nan"))
     return float(np.mean(errors))
 
