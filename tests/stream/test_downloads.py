@@ -59,7 +59,7 @@ def test_a_head_that_cannot_be_exported_is_told(engine: Engine) -> None:
 
 
 def test_the_skin_can_be_downloaded_and_is_worn_by_the_head(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracker.photometric.skin.NICENESS", 0)  # beside other tests it would hardly get on
+    monkeypatch.setattr("tracker.photometric.aside.NICENESS", 0)  # beside other tests it would hardly get on
 
     async def visit() -> None:
         async with visitor(server.url) as guest:

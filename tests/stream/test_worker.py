@@ -1,14 +1,36 @@
 """A session's tracking thread by itself: what it tells, in which order."""
 
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from av import VideoFrame
 
+from models.types import Identity
 from stream.engine import Engine
 from stream.timing import StageTimes
 from stream.worker import Arrived, Outputs, Worker
 from tests.stream.clip import clip
+from tracker.photometric.texture import TextureSolver
+from tracker.photometric.view import View
+
+SILENT = Outputs(
+    tracked=lambda arrived, params, size_px, hint: None,
+    learned=lambda identity, forgotten: None,
+    textured=lambda texture: None,
+    drawn=lambda arrived, overlay: None,
+    failed=lambda what, final: None,
+    ended=lambda: None,
+)
+
+
+def arrived(index: int) -> Arrived:
+    pictures = clip()
+    video = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24").reformat(format="yuv420p")
+    video.pts, video.time_base = 3000 * index, Fraction(1, 90_000)
+    return Arrived(video, None, index, 3000 * index, index / 30, 0.0)
 
 
 def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
@@ -20,10 +42,9 @@ def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
         assert overlay.pts == arrived.video.pts
         drawn.set()
 
-    outputs = Outputs(
+    outputs = replace(
+        SILENT,
         tracked=lambda arrived, params, size_px, hint: told.append(("tracked", params.index)),
-        learned=lambda identity, forgotten: None,
-        textured=lambda texture: None,
         drawn=draw,
         failed=lambda what, final: told.append((what, -1)),
         ended=ended.set,
@@ -32,10 +53,8 @@ def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
     worker.overlay = "mesh"
     worker.start()
     for index in range(4):
-        video = VideoFrame.from_ndarray(clip()[index], format="rgb24").reformat(format="yuv420p")
-        video.pts, video.time_base = 3000 * index, Fraction(1, 90_000)
         drawn.clear()
-        worker.inbox.put(Arrived(video, None, index, 3000 * index, index / 30, 0.0))
+        worker.inbox.put(arrived(index))
         assert drawn.wait(90), told
     worker.stop()
     assert ended.wait(90)
@@ -51,10 +70,10 @@ def test_what_the_frame_in_hand_learned_belongs_to_the_head_before(engine: Engin
         if arrived.index == 0:
             worker.re_enroll()
 
-    outputs = Outputs(
+    outputs = replace(
+        SILENT,
         tracked=forget_after_the_first,
         learned=lambda identity, forgotten: told.append(forgotten),
-        textured=lambda texture: None,
         drawn=lambda arrived, overlay: tracked.set(),
         failed=lambda what, final: told.append(-1),
         ended=ended.set,
@@ -63,13 +82,38 @@ def test_what_the_frame_in_hand_learned_belongs_to_the_head_before(engine: Engin
     worker.overlay = "mesh"
     worker.start()
     for index in range(3):
-        video = VideoFrame.from_ndarray(clip()[index], format="rgb24").reformat(format="yuv420p")
-        video.pts, video.time_base = 3000 * index, Fraction(1, 90_000)
         tracked.clear()
-        worker.inbox.put(Arrived(video, None, index, 3000 * index, index / 30, 0.0))
+        worker.inbox.put(arrived(index))
         assert tracked.wait(90), told
     worker.stop()
     assert ended.wait(90)
     assert told[0] == 0
     assert told[1:]
     assert set(told[1:]) == {1}
+
+
+def test_a_session_ends_while_its_skin_is_being_solved(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def endless(self: TextureSolver, identity: Identity, views: list[View]) -> Iterator[None]:
+        begun.set()
+        go_on.wait()
+        yield None
+
+    monkeypatch.setattr(TextureSolver, "slices", endless)
+    ended = threading.Event()
+    worker = Worker(engine, "session", replace(SILENT, ended=ended.set), StageTimes())
+    worker.texture = True
+    worker.start()
+    try:
+        for index in range(400):
+            if begun.is_set():
+                break
+            worker.inbox.put(arrived(index))
+            while worker.tracked <= index:
+                assert not ended.wait(0.002)
+        assert begun.is_set(), "no skin was begun"
+        worker.stop()
+        assert ended.wait(90)
+    finally:
+        go_on.set()

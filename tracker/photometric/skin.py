@@ -1,18 +1,16 @@
 """A person's skin, learned beside the tracking: keyframes are gathered, and now and then made into a texture.
 
-In the background the work runs on one thread of low priority, slice by slice, and lets a live session go first.
-Otherwise it runs at once, at frames that follow from the frames' own time alone: the same video gives the same texture.
+In the background the work is done aside, slice by slice, and lets live sessions go first. Otherwise it runs at once, at
+frames that follow from the frames' own time alone: the same video gives the same texture.
 """
 
 import logging
-import os
-import threading
-import time
 
 from models.head import Head
 from models.texture_space import TextureSpace
 from models.types import Frame, Identity, MienError, State, TrackResult
 from render.texture import Texture
+from tracker.photometric.aside import Aside, Work
 from tracker.photometric.keyframes import Keyframes
 from tracker.photometric.texture import Solved, TextureSolver
 from tracker.photometric.view import View
@@ -21,8 +19,8 @@ log = logging.getLogger(__name__)
 
 FIRST_AFTER_S = 1.5  # of being tracked, the first texture is made
 AGAIN_AFTER_S = 6.0  # the next one, if more sides of the head have been seen
-PAUSE_S = 0.01  # between slices in the background
-NICENESS = 10
+
+_aside = Aside("texture")  # of all sessions
 
 
 class SkinLearner:
@@ -36,8 +34,7 @@ class SkinLearner:
         self._identity: Identity | None = None
         self._due_s: float | None = None
         self._sides = 0  # of the head, in the newest texture
-        self._thread: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._work: Work | None = None  # begun in the background
         self._complete = False  # `solved` is all that the frames so far can tell
         self.solved: Solved | None = None
 
@@ -62,7 +59,7 @@ class SkinLearner:
     def learn(self, identity: Identity | None) -> Solved | None:
         """At once, from all keyframes; None where there are none, or they show too little of a face."""
         if identity is not None and len(self._keyframes) and not self._complete:
-            self._solve(identity, self._keyframes.views(), pause_s=0.0)
+            self._solve(identity, self._keyframes.views())
             self._complete = True
         return self.solved
 
@@ -73,30 +70,26 @@ class SkinLearner:
         return self._solver
 
     def close(self) -> None:
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        """Nothing is learned any more; at once, whatever is in work."""
+        if self._work is not None:
+            _aside.drop(self._work)
 
     def _start(self, identity: Identity) -> None:
         if not self._background:
-            self._solve(identity, self._keyframes.views(), pause_s=0.0)
-        elif self._thread is None or not self._thread.is_alive():
-            given = identity, self._keyframes.views()  # taken here: while the thread runs they change
-            self._thread = threading.Thread(target=self._run, args=given, name="texture", daemon=True)
-            self._thread.start()
+            self._solve(identity, self._keyframes.views())
+        elif self._work is None or not _aside.is_at(self._work):
+            self._work = self._slices(identity, self._keyframes.views())
+            _aside.begin(self._work)
 
-    def _run(self, identity: Identity, views: list[View]) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
-        self._solve(identity, views, PAUSE_S)
+    def _solve(self, identity: Identity, views: list[View]) -> None:
+        for _ in self._slices(identity, views):
+            pass
 
-    def _solve(self, identity: Identity, views: list[View], pause_s: float) -> None:
+    def _slices(self, identity: Identity, views: list[View]) -> Work:
         try:
             for solved in self.solver().slices(identity, views):
-                if self._stopped.is_set():
-                    return
                 if self._identity is None or self._identity.shape is identity.shape:  # else that person has gone
                     self.solved = solved or self.solved
-                if pause_s:
-                    time.sleep(pause_s)
+                yield
         except MienError as error:
             log.info("no texture: %s", error)
