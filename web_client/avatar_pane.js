@@ -70,7 +70,7 @@ export class AvatarPane {
     try {
       this.#avatar ??= new module.Avatar(this.#canvas);
     } catch (error) {
-      this.#say(WORDS.failed + String(error));
+      this.#say(WORDS.failed + (error instanceof Error ? error.message : String(error)));
       return false;
     }
     this.#avatar.names = this.#names;
@@ -112,7 +112,7 @@ export class AvatarPane {
       this.#pane.toggleAttribute("data-shown", this.#avatar.loaded);
       this.#say("");
     } catch (error) {
-      if (!gone() && !this.#avatar.loaded) this.#say(WORDS.failed + String(error));
+      if (!gone() && !this.#avatar.loaded) this.#say(WORDS.failed + (error instanceof Error ? error.message : String(error)));
     } finally {
       this.#fetching = false;
     }

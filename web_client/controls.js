@@ -1,5 +1,7 @@
 // Buttons, choices and keys under the picture. They only tell main.js what is wished.
 
+import { isKiosk } from "./kiosk.js";
+
 /** @typedef {{value: string, label: string, icon?: string}} Choice */
 
 /** @param {string} id */
@@ -112,7 +114,10 @@ export class Controls {
   #modes;
   #layouts;
   #cameras = /** @type {HTMLSelectElement} */ (byId("cameras"));
-  #session = ["learn", "record", "copy", "head"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
+  #session = ["learn", "forget", "record", "copy"].map((id) => /** @type {HTMLButtonElement} */ (byId(id)));
+  #head = /** @type {HTMLButtonElement} */ (byId("head"));
+  #running = false;
+  #asking = false;
 
   /** @param {Wishes} wishes */
   constructor(wishes) {
@@ -128,7 +133,7 @@ export class Controls {
       ...Object.fromEntries(["mirror", "avatar", "head", "learn", "record", "copy", "full"].map((id) => [id[0], () => byId(id).click()])),
     });
     addEventListener("keydown", (event) => {
-      const typing = /** @type {HTMLElement} */ (event.target).closest?.("input, select");
+      const typing = isKiosk || /** @type {HTMLElement} */ (event.target).closest?.("input, select");
       if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) keys[event.key.toLowerCase()]?.();
     });
   }
@@ -165,9 +170,18 @@ export class Controls {
     byId("forget").hidden = !kept;
   }
 
-  /** What needs a session. @param {boolean} running */
-  enable(running) {
-    for (const button of this.#session) button.disabled = !running && button.getAttribute("aria-pressed") !== "true";
+  /** What needs a session, and what a learned head; a recording can be ended without. @param {boolean} running @param {boolean} learned */
+  enable(running, learned) {
+    this.#running = running;
+    this.#head.disabled = !running || !learned;
+    this.#enableSession();
+  }
+
+  #enableSession() {
+    for (const button of this.#session) {
+      const ending = button.getAttribute("aria-pressed") === "true";
+      button.disabled = !(this.#running || ending) || (this.#asking && button.id === "record");
+    }
   }
 
   /** What is to become of a finished recording. @param {string} words @returns {Promise<"jsonl" | "npz" | "drop">} */
@@ -175,11 +189,15 @@ export class Controls {
     const dialog = byId("take");
     /** @type {HTMLElement} */ (dialog.querySelector("p")).textContent = words;
     dialog.hidden = false;
+    this.#asking = true; // a second recording would take the place of the first
+    this.#enableSession();
     byId("take-jsonl").focus();
     return new Promise((resolve) => {
       const answer = (/** @type {"jsonl" | "npz" | "drop"} */ choice) => {
         dialog.hidden = true;
         dialog.onkeydown = null;
+        this.#asking = false;
+        this.#enableSession();
         byId("record").focus();
         resolve(choice);
       };
@@ -194,6 +212,7 @@ export class Controls {
     button.setAttribute("aria-pressed", String(running));
     /** @type {Element} */ (button.querySelector("use")).setAttribute("href", running ? "#i-stop" : "#i-record");
     /** @type {Element} */ (button.querySelector("span")).textContent = running ? "Stop" : "Record";
+    this.#enableSession();
   }
 }
 

@@ -6,6 +6,8 @@ const ATTRACT_AFTER_MS = 2500; // without a face
 const FORGET_AFTER_MS = 6000;
 const RESTART_AFTER_MS = 5000; // should the page itself fail
 
+let restarting = false;
+
 export const isKiosk = new URLSearchParams(location.search).has("kiosk");
 if (isKiosk) document.body.dataset.kiosk = ""; // at once: colours follow from it
 
@@ -13,19 +15,23 @@ export class Kiosk {
   #forget;
   #lastFace = -Infinity;
   #learned = false;
+  /** @type {string | undefined} */ #server;
 
   /** @param {() => void} forget */
   constructor(forget) {
     this.#forget = forget;
     document.getElementById("stage")?.append(attraction());
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => document.documentElement.requestFullscreen?.().catch(() => {}), { once: true });
-    for (const event of ["error", "unhandledrejection"]) addEventListener(event, () => setTimeout(() => location.reload(), RESTART_AFTER_MS));
+    for (const event of ["error", "unhandledrejection"]) addEventListener(event, restart);
     document.addEventListener("visibilitychange", keepAwake);
     keepAwake();
   }
 
   /** To be called twice a second or so. @param {MienState | null} now */
   look(now) {
+    const server = now?.welcome?.server;
+    this.#server ??= server;
+    if (server !== this.#server && server) restart(); // a newer one may have a newer page
     const face = now?.phase === "live" && (now.state === "TRACKING" || now.state === "ENROLLING");
     if (face) {
       this.#lastFace = performance.now();
@@ -38,6 +44,18 @@ export class Kiosk {
       this.#forget();
     }
   }
+}
+
+/** Anew, but never while nobody answers: there would be no page to go on from. */
+async function restart() {
+  if (restarting) return;
+  restarting = true;
+  let there = false;
+  while (!there) {
+    await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS));
+    there = await fetch("healthz").then((answer) => answer.ok, () => false);
+  }
+  location.reload();
 }
 
 function attraction() {

@@ -10,10 +10,10 @@ import { Dials } from "./dials.js";
 import { isKiosk, Kiosk } from "./kiosk.js";
 import { Latency, Recent } from "./latency.js";
 import { connect } from "./mien.js";
-import { Recorder, saveFile, saveTake } from "./record.js";
 import { prepareSentFrames } from "./sent_frames.js";
 import { leaveSession, loadSettings, saveSettings, takeSession, tokenFromAddress } from "./settings.js";
 import { hintWords, Patience, statusOf } from "./status.js";
+import { clock, Takeaways } from "./takeaways.js";
 import { toggleFullScreen, View } from "./view.js";
 
 /** @typedef {import("./protocol").Params} Params */
@@ -30,14 +30,15 @@ const settings = loadSettings();
 const cover = new Cover();
 const bars = new Bars(byId("bars"));
 const dials = new Dials();
-const recorder = new Recorder();
+const takeaways = new Takeaways(() => mien, () => controls);
+const { recorder } = takeaways;
 const patience = new Patience();
 const latency = new Latency();
 const avatar = new AvatarPane(
   async () => mien?.headGlb() ?? Promise.reject(new Error("There is no session.")),
   () => void mien?.learnSkin().catch(() => {}), // then it wears its own, later
 );
-const view = new View((epochMs) => latency.captured(epochMs), onReturned);
+const view = new View(onCaptured, onReturned);
 const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Recent() };
 
 /** @type {import("./mien.js").Mien | null} */ let mien = null;
@@ -47,6 +48,7 @@ const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Rece
 /** @type {string | null} */ let cameraProblem = null;
 /** @type {string[]} */ let names = [];
 let drawing = false;
+let starts = 0; // of the camera
 let people = 0; // heads begun anew so far
 let brokenSince = 0;
 let token = tokenFromAddress();
@@ -54,12 +56,15 @@ let token = tokenFromAddress();
 // The camera, then the session.
 
 async function start() {
+  const mine = ++starts;
   cover.lift();
   showStatus("Waiting for the camera", "busy");
   try {
-    useCamera(await openCamera(settings.camera ?? undefined));
+    const opened = await openCamera(settings.camera ?? undefined);
+    if (mine !== starts) return stop(opened); // another one has been asked for meanwhile
+    useCamera(opened);
   } catch (error) {
-    cameraTrouble(error instanceof CameraTrouble ? error.code : "camera_busy");
+    if (mine === starts) cameraTrouble(error instanceof CameraTrouble ? error.code : "camera_busy");
     return;
   }
   if (!mien || !camera || mien.state.phase === "ended") {
@@ -72,13 +77,18 @@ async function start() {
 
 /** @param {MediaStream} stream */
 function useCamera(stream) {
-  camera?.getTracks().forEach((track) => track.stop());
+  if (camera) stop(camera);
   camera = stream;
   cameraProblem = null;
   const [track] = stream.getVideoTracks();
   track.addEventListener("ended", () => stream === camera && cameraTrouble("camera_gone"));
   view.showCamera(stream);
   cameras().then((devices) => controls.offerCameras(devices, track.getSettings().deviceId));
+}
+
+/** @param {MediaStream} stream */
+function stop(stream) {
+  stream.getTracks().forEach((track) => track.stop());
 }
 
 function begin() {
@@ -109,6 +119,7 @@ function begin() {
 /** @param {string} code */
 function cameraTrouble(code) {
   cameraProblem = code;
+  latest = null;
   showStatus("No camera", "bad");
   cover.complain({ code, message: "", hint: "" }, start, useToken);
   if (isKiosk) setTimeout(() => cameraProblem && start(), CAMERA_RETRY_MS);
@@ -166,17 +177,28 @@ function onReturned(rtpTimestamp, epochMs) {
   if (ms !== null) seen.overlay.add(ms);
 }
 
+/** @param {number | null} epochMs */
+function onCaptured(epochMs) {
+  showsLatency(epochMs !== null && "RTCRtpScriptTransform" in globalThis);
+  if (epochMs !== null) latency.captured(epochMs);
+}
+
+/** Only where the browser tells both when a frame was captured and when it was sent. @param {boolean} known */
+function showsLatency(known) {
+  /** @type {HTMLElement} */ (byId("latency").parentElement).hidden = !known;
+}
+
 /** @param {MienState} now */
 function onState(now) {
-  if (cameraProblem) return;
-  const status = statusOf(now);
-  showStatus(status.text, status.tone);
-  controls.enable(now.phase === "live" || now.phase === "starting");
+  controls.enable(now.phase === "live" || now.phase === "starting", now.identity !== null);
   if (now.detail) controls.showMode(now.detail.overlay);
   view.wantOverlay(now.phase === "live" && now.detail?.overlay !== "off");
   if (now.phase !== "waiting") brokenSince = 0;
   else brokenSince ||= performance.now();
   if (now.phase !== "live") latest = null;
+  if (cameraProblem) return;
+  const status = statusOf(now);
+  showStatus(status.text, status.tone);
   showProblem(now);
   showPrompt(now);
 }
@@ -189,7 +211,7 @@ function showProblem(now) {
     toast(problem.hint);
     return;
   }
-  const brief = now.phase === "waiting" && problem.code === "unreachable" && performance.now() - brokenSince < PATIENT_MS;
+  const brief = now.phase === "waiting" && ["unreachable", "server"].includes(problem.code) && performance.now() - brokenSince < PATIENT_MS;
   if (now.phase === "live") cover.lift();
   else if (!brief) cover.complain(problem, () => (mien?.state.phase === "ended" ? start() : mien?.retry()), useToken);
 }
@@ -227,7 +249,7 @@ const controls = new Controls({
     start();
   },
   avatar: () => showAvatar(byId("avatar-pane").hidden),
-  head: saveHead,
+  head: () => void takeaways.saveHead(),
   learn: () => {
     mien?.learnAgain();
     anotherHead();
@@ -238,8 +260,8 @@ const controls = new Controls({
     anotherHead();
     toast("What was kept of your face has been deleted.");
   },
-  record: () => (recorder.running ? stopRecording() : startRecording()),
-  copy: copyAddress,
+  record: () => takeaways.record(),
+  copy: () => void takeaways.copyAddress(token ? "It opens once, within ten minutes." : "Give it to mien watch, or to your own program."),
   full: () => void toggleFullScreen().catch(() => toast("This browser doesn’t allow full screen here.")),
 });
 
@@ -256,30 +278,6 @@ function applyLooks() {
   view.layOut(isKiosk ? "over" : settings.layout);
   bars.mirrored = dials.mirrored = avatar.mirrored = mirrored;
   controls.showLayout(settings.layout, mirrored);
-}
-
-function startRecording() {
-  recorder.start();
-  controls.showRecording(true);
-}
-
-async function stopRecording() {
-  const { frames, seconds } = recorder.progress;
-  const lines = recorder.stop();
-  controls.showRecording(false);
-  const form = await controls.askForTake(`${clock(seconds)}, ${frames} frames. Save as`);
-  if (form !== "drop") toast(`Saved ${frames} frames as ${saveTake(lines, form)}`);
-}
-
-recorder.onFull = () => void stopRecording();
-
-async function saveHead() {
-  try {
-    if (mien) saveFile("mien-head.glb", await mien.headGlb(), "model/gltf-binary");
-    toast("Saved your head as mien-head.glb");
-  } catch (error) {
-    toast(error instanceof Error ? error.message : String(error));
-  }
 }
 
 // The 3D head.
@@ -312,18 +310,6 @@ function anotherHead() {
   recorder.forget();
 }
 
-async function copyAddress() {
-  if (!mien) return;
-  const address = await mien.watchAddress();
-  const note = token ? "It opens once, within ten minutes." : "Give it to mien watch, or to your own program.";
-  try {
-    await navigator.clipboard.writeText(address);
-    toast(`Watch address copied. ${note}`);
-  } catch {
-    toast(address); // no clipboard here: at least it can be read
-  }
-}
-
 // Twice a second.
 
 const kiosk = isKiosk
@@ -353,11 +339,6 @@ function tick() {
   kiosk?.look(now);
 }
 
-/** @param {number} seconds */
-function clock(seconds) {
-  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-}
-
 setInterval(tick, TICK_MS);
 byId("details").addEventListener("toggle", tick);
 
@@ -376,7 +357,7 @@ onPermissionChange((state) => {
 });
 
 prepareSentFrames();
-if (!("RTCRtpScriptTransform" in globalThis)) /** @type {HTMLElement} */ (byId("latency").parentElement).hidden = true;
+showsLatency("RTCRtpScriptTransform" in globalThis);
 applyLooks();
 dials.draw(null);
 beginAvatar();

@@ -66,7 +66,10 @@ import { Wire } from "./wire.js";
 const BACKOFF_S = [0.2, 0.5, 1, 2, 4, 8, 15];
 const WELL_AFTER_MS = 5000; // from here on a break begins with short waits again
 const NEW_OFFER_S = 10; // a blocked way is tried again
+const FULL = 4429;
 const FULL_RETRY_S = 10;
+const LATER = new Set([1013, FULL]); // close codes of a server that is starting, or too busy, or full
+const WELCOME_WITHIN_S = 60; // a word, at least: an address may swallow what one says to it
 
 /** Close codes after which coming back by itself would do no good. */
 const FINAL = /** @type {Record<number, Trouble>} */ ({
@@ -93,7 +96,9 @@ export class Mien {
   #attempt = 0;
   #liveSince = Infinity;
   /** @type {number | undefined} */ #timer;
-  /** @type {((path: string) => void)[]} */ #ticketWaiters = [];
+  /** @type {{resolve: (path: string) => void, reject: (reason: Error) => void}[]} */ #ticketWaiters = [];
+  /** @type {{id: number, wishes: Omit<Control, "type">} | null} */ #forgetting = null; // until the server has heard of it
+  #forgotten = 0;
   /** @type {number | null} */ #askedRetryS = null;
   /** @type {Trouble | null} */ #fatal = null;
   /** @type {MienState} */ #state = {
@@ -122,7 +127,15 @@ export class Mien {
   /** What is left out stays as it is. @param {Omit<Control, "type">} wishes */
   control(wishes) {
     this.#wire?.send({ type: "control", ...wishes });
-    if (wishes.re_enroll || wishes.forget) this.#set({ identity: null });
+    if (wishes.re_enroll || wishes.forget) this.#forget(wishes);
+  }
+
+  /** What comes ahead of the answer to this ping is of the head before. @param {Omit<Control, "type">} wishes */
+  #forget({ re_enroll, forget }) {
+    this.#forgotten += 1;
+    this.#forgetting = { id: this.#forgotten, wishes: { re_enroll, forget } };
+    this.#wire?.send({ type: "ping", id: this.#forgotten });
+    this.#set({ identity: null });
   }
 
   /** Forget the head and learn it again. */
@@ -141,7 +154,7 @@ export class Mien {
     const { welcome } = this.#state;
     if (!welcome || !this.#wire) throw new Error("There is no session to watch yet.");
     if (!this.#options.token) return this.#address(`/watch/${welcome.session}`, false).href;
-    const path = new Promise((/** @type {(path: string) => void} */ resolve) => this.#ticketWaiters.push(resolve));
+    const path = new Promise((/** @type {(path: string) => void} */ resolve, reject) => this.#ticketWaiters.push({ resolve, reject }));
     this.#wire.send({ type: "ticket", purpose: "watch" });
     return this.#address(await path, false).href;
   }
@@ -160,8 +173,11 @@ export class Mien {
   async #download(path, method) {
     if (!path) throw new Error("No head has been learned yet.");
     const { token } = this.#options;
-    const answer = await fetch(this.#address(path, false), { method, headers: token ? { Authorization: `Bearer ${token}` } : {} });
-    if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
+    const headers = /** @type {Record<string, string>} */ (token ? { Authorization: `Bearer ${token}` } : {});
+    const answer = await fetch(this.#address(path, false), { method, headers }).catch(() => null);
+    if (!answer) throw new Error("The server does not answer.");
+    if (answer.status === 404) throw new Error("The server has no head of this session.");
+    if (!answer.ok) throw new Error(`The server has no head to give: ${(await answer.text()).trim() || answer.statusText}`);
     return answer;
   }
 
@@ -195,10 +211,13 @@ export class Mien {
       onMessage: (message, text) => this.#heard(message, text),
       onClose: (code) => this.#closed(code),
     });
+    this.#wire.expectWithin(WELCOME_WITHIN_S);
   }
 
   /** @param {ServerMessage} message @param {string} text */
   #heard(message, text) {
+    if (message.type === "pong" && message.id === this.#forgetting?.id) this.#forgetting = null;
+    if (message.type === "identity" && this.#forgetting) return;
     this.#options.onMessage?.(message, text);
     switch (message.type) {
       case "params":
@@ -211,6 +230,7 @@ export class Mien {
         this.#welcomed(message);
         break;
       case "queued":
+        this.#wire?.expectWithin(Infinity);
         this.#set({ phase: "queued", position: message.position, problem: null });
         break;
       case "answer":
@@ -224,7 +244,7 @@ export class Mien {
         this.#problem(message.code, message.message, message.hint);
         break;
       case "ticket":
-        this.#ticketWaiters.shift()?.(message.path);
+        this.#ticketWaiters.shift()?.resolve(message.path);
         break;
       case "bye":
         this.#askedRetryS = message.retry_s ?? null;
@@ -237,6 +257,7 @@ export class Mien {
     if (!welcome.resumed) this.#set({ identity: null });
     this.#wire?.expectWithin(welcome.silence_s);
     this.#set({ phase: "starting", welcome, position: null, problem: null });
+    if (this.#forgetting) this.control(this.#forgetting.wishes); // the last connection may have broken before it got there
     this.#negotiate();
   }
 
@@ -259,8 +280,9 @@ export class Mien {
     const wasWell = performance.now() - this.#liveSince > WELL_AFTER_MS;
     this.#dropMedia();
     this.#wire = null;
+    for (const { reject } of this.#ticketWaiters.splice(0)) reject(new Error("The connection was lost."));
     if (this.#state.phase === "ended") return;
-    const final = this.#fatal && code !== 4429 ? this.#fatal : FINAL[code];
+    const final = LATER.has(code) ? null : (this.#fatal ?? FINAL[code]);
     if (final && !this.#options.forever) {
       this.#end(final);
       return;
@@ -268,7 +290,7 @@ export class Mien {
     if (wasWell) this.#attempt = 0;
     const backoff = BACKOFF_S[Math.min(this.#attempt, BACKOFF_S.length - 1)] * (0.8 + 0.4 * Math.random());
     this.#attempt += 1;
-    const retryS = this.#askedRetryS ?? (code === 4429 ? FULL_RETRY_S : backoff);
+    const retryS = this.#askedRetryS ?? (code === FULL ? FULL_RETRY_S : backoff);
     const known = this.#fatal ?? final;
     const unreachable = { code: "unreachable", message: "The server does not answer.", hint: "Is it running?" };
     this.#set({ phase: "waiting", retryS, detail: null, state: null, hint: null, problem: known ?? unreachable });

@@ -54,6 +54,11 @@ const ADVICE = {
     steps: ["Is mien serve running?"],
     retry: "Try now",
   }),
+  server: () => ({
+    title: "The server is starting",
+    text: "This page goes on as soon as it is ready.",
+    retry: "Try now",
+  }),
   full: () => ({
     title: "Everybody is here",
     text: "All places are taken, and so is the queue. This page tries again every few seconds.",

