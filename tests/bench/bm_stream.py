@@ -3,12 +3,14 @@
 python tests/bench/bm_stream.py                         15 seconds, overlay as served
 python tests/bench/bm_stream.py --overlay off --seconds 30
 python tests/bench/bm_stream.py --soak 10               ten minutes: memory and latency must not grow
+python tests/bench/bm_stream.py --only crowd            how many sessions a core carries, without a browser
 
 Browser and server share this machine's cores and clock. Needs playwright and a Chromium (MIEN_CHROMIUM may name it).
 The avatar view is off: the page here is `mien.js` alone.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
@@ -25,6 +27,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.stream_crowd import ENOUGH_FPS, ramp
 from tests.stream.clip import CELL, CELLS, HEIGHT, WIDTH
 from tests.web.camera_clip import write_camera_clip
 from tests.web.conftest import FLAGS, NAMES
@@ -89,12 +92,12 @@ FORGET = "() => Object.assign(window.seen, { captures: {}, params: {}, overlays:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`mien serve` as users run it, ready."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    words = [sys.executable, "mien.py", "serve", "--port", str(port)]
+    words = [sys.executable, "mien.py", "serve", "--port", str(port), *options]
     program = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert program.stderr is not None
     try:
@@ -163,7 +166,16 @@ def main() -> None:
     parser.add_argument("--overlay", default="", help="a mode to ask for; parameters are joined by returned frames")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="measure again each minute")
+    parser.add_argument("--only", choices=("browser", "crowd"), help="one of the two parts")
     arguments = parser.parse_args()
+    taken = [] if arguments.only == "crowd" else in_browser(arguments.overlay, arguments.seconds, arguments.soak)
+    if arguments.only != "browser" and not arguments.soak:
+        crowd()
+    if len(taken) >= 4:
+        sys.exit(verdict(taken))
+
+
+def in_browser(overlay: str, seconds: float, soak_minutes: float) -> list[dict[str, Any]]:
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("MIEN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -175,17 +187,32 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page()
         page.goto(address + "/healthz")  # a page of the right origin with nothing on it
-        page.evaluate(PROBE, [arguments.overlay, CELLS, CELL, WIDTH, HEIGHT])
+        page.evaluate(PROBE, [overlay, CELLS, CELL, WIDTH, HEIGHT])
         page.wait_for_timeout(WARM_UP_MS)
         taken = []
-        for _ in range(max(1, round(arguments.soak))):
-            if arguments.soak:
-                page.wait_for_timeout(max(0.0, 1000 * (60 - arguments.seconds)))
-            taken.append(measure(page, program, arguments.seconds))
+        for _ in range(max(1, round(soak_minutes))):
+            if soak_minutes:
+                page.wait_for_timeout(max(0.0, 1000 * (60 - seconds)))
+            taken.append(measure(page, program, seconds))
             print(json.dumps(taken[-1]), flush=True)
         browser.close()
-    if len(taken) >= 4:
-        sys.exit(verdict(taken))
+    return taken
+
+
+def crowd() -> None:
+    """Sessions at 30 frames a second on one core; what each further one costs in memory."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])  # the server inherits it
+    with serving("--max-sessions", "64") as (program, address):
+        os.sched_setaffinity(0, cores[1:] or cores)
+        loads = asyncio.run(ramp(address, lambda: cpu_ms(program), lambda: memory_mb(program)))
+    os.sched_setaffinity(0, cores)
+    for load in loads:
+        print(json.dumps(vars(load)), flush=True)
+    carried = max((load.sessions for load in loads if load.frames_per_s >= ENOUGH_FPS), default=0)
+    further_mb = round((loads[-1].memory_mb - loads[0].memory_mb) / max(len(loads) - 1, 1))
+    beside = "clients on another" if len(cores) > 1 else "clients on the same"
+    print(json.dumps({"sessions_per_core": carried, "further_session_mb": further_mb, "cores": beside}))
 
 
 def verdict(taken: list[dict[str, Any]]) -> int:
