@@ -224,7 +224,7 @@ def test_who_is_known_keeps_shape_and_light_and_only_moves() -> None:
 
 def test_a_report_tells_before_and_after() -> None:
     image, seen, fit, _ = scene()
-    better, gain = PicturesByPixels(person(), skin()).refine(fit, 0, image, seen)
+    better, gain, _ = PicturesByPixels(person(), skin()).refine(fit, 0, image, seen)
     report = gain_report([gain])
     assert report is not None
     assert report["pixel_error"] < report["pixel_error_before"]

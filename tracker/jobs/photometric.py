@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.types import Frame, Identity, Landmarks, MienError, TrackResult
+from render.texture import Texture
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
@@ -42,8 +43,10 @@ class PicturesByPixels:
         self._skin = skin
         self._fitter = PhotometricFitter(person, skin)
 
-    def refine(self, fit: PersonFit, row: int, image: NDArray[np.uint8], seen: Landmarks) -> tuple[PersonFit, Gain]:
-        """`fit` of one picture, refined."""
+    def refine(
+        self, fit: PersonFit, row: int, image: NDArray[np.uint8], seen: Landmarks
+    ) -> tuple[PersonFit, Gain, Solved]:
+        """`fit` of one picture, refined, and the skin that goes with it."""
         started = time.perf_counter()
         view = View.cut(image, fit.params[row], fit.camera[row], fit.fitted_px[row].numpy(), iod_px(seen))
         found = self._fitter.fit(view, seen, fit.identity)
@@ -58,18 +61,19 @@ class PicturesByPixels:
             fitted_m=found.fitted_m[None],
             error_iod=torch.tensor([found.error_iod]),
         )
-        return refined, self._gain(view, seen, fit.identity, identity, found, fit_ms)
+        return refined, *self._gain(view, seen, fit.identity, identity, found, fit_ms)
 
     def _gain(
         self, view: View, seen: Landmarks, before: Identity, after: Identity, found: PhotometricFit, fit_ms: float
-    ) -> Gain:
+    ) -> tuple[Gain, Solved]:
         start = self._fitter.fit(view, seen, before, geometry=False)
         now = replace(view, params=found.params, camera=view.moved(found.camera))
-        textured = [
-            self._fitter.pixel_error(one, identity.shape, appearance, self._skin.solve(identity, [one]).texture)
-            for one, identity, appearance in ((view, before, start.appearance), (now, after, found.appearance))
-        ]
-        return Gain(
+        skins = self._skin.solve(before, [view]), self._skin.solve(after, [now])
+        textured = (
+            self._fitter.pixel_error(view, before.shape, start.appearance, skins[0].texture),
+            self._fitter.pixel_error(now, after.shape, found.appearance, skins[1].texture),
+        )
+        gain = Gain(
             pixel_error_before=start.pixel_error,
             pixel_error=found.pixel_error,
             textured_error_before=textured[0],
@@ -78,14 +82,15 @@ class PicturesByPixels:
             landmark_error=100 * found.error_iod,
             fit_ms=fit_ms,
         )
+        return gain, skins[1]
 
 
 class VideoByPixels:
-    """For `track`: motion, frame by frame, of a person whose skin and light are known from all of the video."""
+    """Motion, frame by frame, of a person whose skin and light are known from all of a video, or from all pictures."""
 
     def __init__(self, person: PersonFitter, skin: TextureSolver, identity: Identity, solved: Solved, detector: str):
         self._fitter = PhotometricFitter(person, skin)
-        self._identity, self._solved = identity, solved
+        self._identity, self._texture = identity, solved.texture
         appearance = Appearance(solved.lighting.mean, solved.lighting.weights, solved.lighting.light)
         self._known: Known = self._fitter.known(appearance, solved.texture)
         self._blendshapes = BlendshapeReader(person.head, identity)
@@ -93,8 +98,9 @@ class VideoByPixels:
         self._corrections = Corrections(person.head, detector)
         self.gains: list[Gain] = []
 
-    def refine(self, frame: Frame, result: TrackResult) -> TrackResult:
-        """The frame's result with the motion that its pixels tell; unchanged without a face."""
+    def refine(self, frame: Frame, result: TrackResult, light: NDArray[np.float32] | None = None) -> TrackResult:
+        """The frame's result with the motion that its pixels tell; unchanged without a face. `light` [9, 3]: where
+        the frame has one of its own."""
         seen, camera = result.landmarks, result.picture_camera
         if result.params is None or camera is None or seen is None or result.fitted_px is None:
             return result
@@ -103,9 +109,13 @@ class VideoByPixels:
             view = view_of(frame.image, result)
         except MienError:
             return result
-        found = self._fitter.fit(view, seen, self._identity, self._known)
+        known, texture = self._known, self._texture
+        if light is not None:
+            known = replace(known, appearance=replace(known.appearance, light=torch.from_numpy(light)))
+            texture = replace(texture, light=light)
+        found = self._fitter.fit(view, seen, self._identity, known)
         fit_ms = 1e3 * (time.perf_counter() - started)
-        self.gains.append(self._gain(view, found, fit_ms))
+        self.gains.append(self._gain(view, found, texture, fit_ms))
         fitted_px, fitted_m = found.fitted_px.numpy(), found.fitted_m.numpy()
         plain = Told(found.params, found.camera, fitted_m)
         told = self._corrections.apply(plain, fitted_px, seen.points_px, frame.time_s)
@@ -122,13 +132,11 @@ class VideoByPixels:
             fit_ms=result.fit_ms + fit_ms,
         )
 
-    def _gain(self, view: View, found: PhotometricFit, fit_ms: float) -> Gain:
+    def _gain(self, view: View, found: PhotometricFit, texture: Texture, fit_ms: float) -> Gain:
         now = replace(view, params=found.params, camera=view.moved(found.camera))
-        appearance, shape = self._known.appearance, self._identity.shape
+        appearance, shape = found.appearance, self._identity.shape
         errors = [
-            self._fitter.pixel_error(one, shape, appearance, texture)
-            for texture in (None, self._solved.texture)
-            for one in (view, now)
+            self._fitter.pixel_error(one, shape, appearance, skin) for skin in (None, texture) for one in (view, now)
         ]
         return Gain(
             pixel_error_before=errors[0],
