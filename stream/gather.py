@@ -23,7 +23,7 @@ from tracker.live import LiveFit, Posterior, Seen
 from tracker.tracker import HeadTracker
 
 Floats = NDArray[np.float32]
-DONE_WITHIN_S = 5.0
+DONE_WITHIN_S = 5.0  # once the device is ready: making it so, with all its graphs, takes longer
 
 
 @dataclass
@@ -42,8 +42,10 @@ class Gatherer:
         self._head = head.to(self._device)
         self._free = list(range(SIZES[-1]))
         self._waiting: list[_Request] = []
+        self._on_device: list[_Request] = []
         self._identities: dict[int, Tensor] = {}  # told since the last batch
         self._changed = threading.Condition()
+        self._ready = threading.Event()  # or failed
         self._closed = False
         self._failed: str | None = None
         self.batches = self.fits = 0
@@ -78,8 +80,10 @@ class Gatherer:
                 raise RuntimeError(f"the device's thread has ended ({self._failed or 'closed'})")
             self._waiting.append(request)
             self._changed.notify()
+        self._ready.wait()
         if not request.done.wait(DONE_WITHIN_S) or request.fit is None:
-            raise RuntimeError(f"the device did not answer ({self._failed or 'too slow'})")
+            why = self._failed or ("closed" if self._closed else "too slow")
+            raise RuntimeError(f"the device did not answer ({why})")
         return request.fit
 
     # On the thread that owns the device.
@@ -87,25 +91,34 @@ class Gatherer:
     def _run(self) -> None:
         try:
             batches = {size: DeviceBatch(self._head, size, self._config, self._device) for size in SIZES}
+            self._ready.set()
             while (taken := self._take()) is not None:
-                requests, identities, size = taken
-                for place, shape in identities.items():
-                    for batch in (batch for batch_size, batch in batches.items() if place < batch_size):
-                        batch.identify(place, shape)
-                for cold in (False, True):
-                    some = [request for request in requests if (request.picture.before is None) is cold]
-                    if some:
-                        fits = batches[size].fit([request.picture for request in some], cold)
-                        for request, fit in zip(some, fits, strict=True):
-                            request.fit = fit
-                            request.done.set()
-                        self.batches, self.fits = self.batches + 1, self.fits + len(some)
+                self._fit(batches, *taken)
         except Exception as error:
             self._failed = repr(error)
             event("device_failed", level="error", error=self._failed)
+        finally:
+            self._ready.set()
             with self._changed:
-                for request in self._waiting:
+                self._closed = True
+                for request in (*self._on_device, *self._waiting):
                     request.done.set()
+
+    def _fit(
+        self, batches: dict[int, DeviceBatch], requests: list[_Request], identities: dict[int, Tensor], size: int
+    ) -> None:
+        self._on_device = requests
+        for place, shape in identities.items():
+            for batch in (batch for batch_size, batch in batches.items() if place < batch_size):
+                batch.identify(place, shape)
+        for cold in (False, True):
+            some = [request for request in requests if (request.picture.before is None) is cold]
+            if some:
+                fits = batches[size].fit([request.picture for request in some], cold)
+                for request, fit in zip(some, fits, strict=True):
+                    request.fit = fit
+                    request.done.set()
+                self.batches, self.fits = self.batches + 1, self.fits + len(some)
 
     def _take(self) -> tuple[list[_Request], dict[int, Tensor], int] | None:
         """Everything that waits, as soon as anything does."""

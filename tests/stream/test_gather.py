@@ -1,6 +1,7 @@
 """Sessions that share a device: each gets its own fit, whoever else is there."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from stream.gather import Gatherer, Seat
 from tests.stream.clip import clip
 from tests.tracker.actor import Actor, Pose
 from tracker.config import LiveConfig
+from tracker.device import DeviceBatch
 from tracker.fit import PersonFitter
 from tracker.live import FrameFitter, Posterior, Seen
 from tracker.pose import first_camera, iod_px
@@ -102,3 +104,60 @@ def test_seats_are_given_again_and_sixty_four_are_all() -> None:
     with pytest.raises(RuntimeError, match="ended"):
         follow(seats[0], video(0, 1))
     assert "gathered-fits" not in [thread.name for thread in threading.enumerate()]
+
+
+def fit_one(gatherer: Gatherer) -> list[Posterior | str]:
+    """On a thread of its own, which ends with what came of it."""
+    told: list[Posterior | str] = []
+
+    def session() -> None:
+        try:
+            told.extend(follow(gatherer.seat().with_identity(Actor(0).shape), video(0, 1)))
+        except RuntimeError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=session)
+    thread.start()
+    thread.join(240)
+    assert not thread.is_alive()
+    return told
+
+
+def test_making_the_device_ready_is_not_counted_as_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, go_on = threading.Event(), threading.Event()
+
+    class SlowBatch(DeviceBatch):
+        def __init__(self, *given: Any) -> None:
+            assert go_on.wait(240)
+            super().__init__(*given)
+
+    def make_ready() -> None:
+        assert not waited.wait(0.3), "it was given up"
+        monkeypatch.setattr("stream.gather.DONE_WITHIN_S", 240.0)
+        go_on.set()
+
+    monkeypatch.setattr("stream.gather.DeviceBatch", SlowBatch)
+    monkeypatch.setattr("stream.gather.DONE_WITHIN_S", 0.01)
+    gatherer = Gatherer(load_builtin(), "cpu", CONFIG)
+    readying = threading.Thread(target=make_ready)
+    readying.start()
+    (fitted,) = fit_one(gatherer)
+    waited.set()
+    readying.join()
+    gatherer.close()
+    assert isinstance(fitted, Posterior), fitted
+
+
+@pytest.mark.parametrize("part", ["__init__", "fit"])
+def test_a_device_that_fails_is_told_at_once(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def fail(*given: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(DeviceBatch, part, fail)
+    monkeypatch.setattr("stream.gather.DONE_WITHIN_S", 1e6)
+    gatherer = Gatherer(load_builtin(), "cpu", CONFIG)
+    (told,) = fit_one(gatherer)
+    assert isinstance(told, str)
+    assert "a fault" in told
+    monkeypatch.setattr("stream.gather.DONE_WITHIN_S", 240.0)
+    gatherer.close()
