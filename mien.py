@@ -58,7 +58,7 @@ def __getattr__(name: str) -> Any:
 
 def main() -> int:
     """The command `mien`: its exit code comes back, except from `-h` and from words that are no command."""
-    return finish(parse(sys.argv[1:]))
+    return finish(lambda: parse(sys.argv[1:])())
 
 
 def parse(arguments: list[str]) -> Callable[[], None]:

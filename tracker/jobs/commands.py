@@ -5,12 +5,11 @@ Only names and help stand here, so that `mien -h` answers at once; the work is i
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
-from render.modes import OverlayMode
-from tracker.jobs.modes import FitMode
+from tracker.jobs.options import FitOptions, TrackOptions
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,8 @@ class Heads:
         self.verb.run()
 
 
-Detector = Literal["mesh", "task"]
-Device = Literal["auto", "cpu", "cuda"]
-
-
-@dataclass(frozen=True)
-class Track:
+@dataclass(frozen=True, kw_only=True)
+class Track(TrackOptions):
     """Follow a face through a video: parameters of every frame, the person, a report and an overlay video.
 
     Example: mien track clip.mp4 -o out
@@ -115,45 +110,14 @@ class Track:
     output: Annotated[Path, arg(aliases=["-o"])]
     """The folder to write track.npz, identity.npz, report.json and overlay.mp4 to."""
 
-    head: str = "builtin"
-    """The name or file of a head; `mien heads list` shows them."""
-
-    identity: Path | None = None
-    """An identity.npz written before, of the same head: the person is then not learned anew."""
-
-    face: str = "largest"
-    """Which of several faces: largest, centre, or a number counted from the left, from 1."""
-
-    detector: Detector = "mesh"
-    """What finds the landmarks; task needs `mien heads get face-landmarker`, is slower, and also gives 52 scores."""
-
-    device: Device = "auto"
-    """Where to compute; one face is fastest on the CPU, which is what auto takes."""
-
-    overlay: bool = True
-    """Write overlay.mp4: the frames with the fitted head drawn over them."""
-
-    overlay_mode: OverlayMode = "mesh"
-    """What is drawn: the head as a surface, as wires or in its own skin, landmarks, the head beside the picture."""
-
-    texture: bool = True
-    """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
-
-    mode: FitMode = "landmark"
-    """photometric: the video a second time, each frame's motion fitted to its pixels; a few frames a second."""
-
     def run(self) -> None:
-        from tracker.jobs.video import TrackOptions, track
+        from tracker.jobs.video import track
 
-        mode: OverlayMode = self.overlay_mode if self.overlay else "off"
-        options = TrackOptions(
-            self.head, self.identity, self.face, self.detector, self.device, mode, self.texture, self.mode
-        )
-        track(self.video, self.output, options)
+        track(self.video, self)
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, kw_only=True)
+class Fit(FitOptions):
     """Fit a head to pictures, one by one, or to all of them as one person.
 
     Example: mien fit photo.jpg -o out
@@ -165,41 +129,10 @@ class Fit:
     output: Annotated[Path, arg(aliases=["-o"])]
     """The folder to write to: a folder for each picture, named like it. What is complete there is not done again."""
 
-    head: str = "builtin"
-    """The name or file of a head; `mien heads list` shows them."""
-
-    same_person: bool = False
-    """All pictures show one person: one identity for all of them, in one track.npz."""
-
-    face: str = "largest"
-    """Which of several faces: largest, centre, or a number counted from the left, from 1."""
-
-    detector: Detector = "mesh"
-    """What finds the landmarks; task needs `mien heads get face-landmarker`."""
-
-    device: Device = "auto"
-    """Where to compute."""
-
-    overlay: bool = True
-    """Write overlay.png: the picture with the fitted head drawn over it."""
-
-    overlay_mode: OverlayMode = "mesh"
-    """What is drawn: the head as a surface, as wires or in its own skin, landmarks, the head beside the picture."""
-
-    texture: bool = True
-    """Write texture.png, the person's skin without the room's light, and put it on head.glb."""
-
-    mode: FitMode = "landmark"
-    """photometric: from the landmarks' answer on to the picture's pixels; a few seconds more a picture."""
-
     def run(self) -> None:
-        from tracker.jobs.image import FitOptions, fit
+        from tracker.jobs.image import fit
 
-        mode: OverlayMode = self.overlay_mode if self.overlay else "off"
-        options = FitOptions(
-            self.head, self.face, self.detector, self.device, mode, self.same_person, self.texture, self.mode
-        )
-        fit(self.images, self.output, options)
+        fit(self.images, self)
 
 
 @dataclass(frozen=True)

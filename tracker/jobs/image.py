@@ -16,14 +16,13 @@ from models.library import load_head
 from models.npz import write_npz
 from models.texture_space import TextureSpace
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
-from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from render.texture import Texture
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.head_files import write_glb, write_posed
-from tracker.jobs.modes import FitMode
+from tracker.jobs.options import FitOptions
 from tracker.jobs.photometric import Gain, PicturesByPixels, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import find_pictures, read_picture
@@ -44,19 +43,6 @@ from tracker.photometric.texture import Solved, TextureSolver
 
 MOST_VIEWS = 6  # pictures that a texture is made of
 FAR_APART_S = 10.0  # photos are taken to be, so that one's gaze says nothing of the next one's
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    head: str
-    face: str
-    detector: str
-    device: str
-    overlay: OverlayMode  # off: none is written
-    same_person: bool
-    texture: bool = True
-    mode: FitMode = "landmark"
-    texture_space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -221,10 +207,10 @@ class Fitter:
         )
 
 
-def fit(paths: tuple[Path, ...], output: Path, options: FitOptions) -> None:
+def fit(paths: tuple[Path, ...], options: FitOptions) -> None:
     check_device(options.device)
     pictures = find_pictures(paths)
-    folder = output_folder(output)
+    folder = output_folder(options.output)
     if options.same_person:
         fit_together(pictures, folder, Fitter.open(options))
     else:
@@ -308,7 +294,7 @@ def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fi
         write_identity(folder / "identity.npz", identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
-    mode = fitter.options.overlay
+    mode = fitter.options.drawn
     if mode != "off":
         for number, (seen, result) in enumerate(zip(pictures, results, strict=True), 1):
             worn = skin.texture(number - 1) if skin is not None else None

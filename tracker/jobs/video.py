@@ -19,7 +19,7 @@ from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
-from tracker.jobs.modes import FitMode
+from tracker.jobs.options import TrackOptions
 from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
@@ -46,19 +46,6 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True)
-class TrackOptions:
-    head: str
-    identity: Path | None
-    face: str
-    detector: str
-    device: str
-    overlay: OverlayMode  # off: none is written
-    texture: bool = True
-    mode: FitMode = "landmark"
-    texture_space: str | None = None
-
-
 @dataclass
 class Tracked:
     """What has been tracked so far."""
@@ -73,13 +60,13 @@ class Tracked:
     gains: list[Gain] = field(default_factory=list)  # by pixels
 
 
-def track(path: Path, output: Path, options: TrackOptions) -> None:
+def track(path: Path, options: TrackOptions) -> None:
     """Ctrl-C keeps what was done until then."""
     check_device(options.device)
     video = open_video(path)
     head = load_head(options.head)
     identity = read_identity(options.identity, head) if options.identity else None
-    folder = output_folder(output)
+    folder = output_folder(options.output)
     detector = open_detector(options.detector, face=options.face)
     tracker = HeadTracker(head, detector, identity, open_fitter=fitters_of(options.device, head))
     by_pixels = options.mode == "photometric"
@@ -92,9 +79,9 @@ def track(path: Path, output: Path, options: TrackOptions) -> None:
     with TrackRows(folder, source) as rows:
         tracked = Tracked(rows, skin=skin, textures=textures)
         try:
-            follow(video, tracker, folder, "off" if by_pixels else options.overlay, tracked)
+            follow(video, tracker, folder, "off" if by_pixels else options.drawn, tracked)
             if by_pixels:
-                follow_pixels(video, tracker, folder, options.overlay, tracked)
+                follow_pixels(video, tracker, folder, options.drawn, tracked)
         except KeyboardInterrupt:
             video.lost.append(stopped(tracked))
             raise
@@ -184,7 +171,7 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
         write_identity(folder / "identity.npz", tracked.identity)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
-    if options.overlay == "off":
+    if options.drawn == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
     texture = write_texture(folder, solved.texture if solved and options.texture else None)
     exported = write_glb(folder, source.head, tracked.identity, arrays, texture)
