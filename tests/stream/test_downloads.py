@@ -13,8 +13,8 @@ from PIL import Image
 
 from models.types import Identity
 from stream.engine import Engine
+from tests.stream.fetching import fetch
 from tests.stream.running import Running, running, soon
-from tests.stream.test_sessions import fetch
 from tests.stream.visitor import visitor
 
 
