@@ -6,10 +6,13 @@ bias. Rest is one-sided: zero until many frames say otherwise, and never far fro
 sees it move. Only the weights that are given out are relative; the head's own parameters keep their meaning.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arkit_names import ALWAYS_ZERO, ARKIT_NAMES, EYE_ROTATIONS
+from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
 
@@ -22,8 +25,6 @@ MEMORY_FRAMES = 3000  # older ones count less and less
 LOOK_EVERY = 15  # frames that count, between two looks at the percentile
 STEP = 0.001  # of a weight, by which rest moves in a frame at most
 
-# Pairs of landmarks: each lid's gap and each eye's width, the lips' gap, and the outer corners of the eyes.
-_PAIRS = np.array(((159, 145), (386, 374), (133, 33), (362, 263), (13, 14), (33, 263)))
 EYES_OPEN = 0.14  # of the eye's width
 MOUTH_CLOSED = 0.03  # of the distance between the outer corners of the eyes
 TURNED = 0.5  # sine of the yaw beyond which the far half of the face is a guess
@@ -65,13 +66,21 @@ class NeutralFace:
         return np.asarray(BIN * (below >= PERCENTILE * below[:, -1:]).argmax(1), np.float32)
 
 
+@compiled
 def may_be_at_rest(fitted_m: Floats) -> bool:
     """Mouth closed, eyes open, and turned to the camera far enough for both halves of the face to be seen."""
-    ends = fitted_m[_PAIRS]
-    apart = ends[:, 0] - ends[:, 1]
-    right_lids, left_lids, right_eye, left_eye, lips, eyes = np.sqrt((apart * apart).sum(1)).tolist()
+    right_lids, left_lids = _apart(fitted_m, 159, 145), _apart(fitted_m, 386, 374)
+    right_eye, left_eye = _apart(fitted_m, 133, 33), _apart(fitted_m, 362, 263)
     is_open = right_lids > EYES_OPEN * right_eye and left_lids > EYES_OPEN * left_eye
-    return bool(is_open and lips < MOUTH_CLOSED * eyes and abs(apart[-1, 2]) < TURNED * eyes)
+    eyes = _apart(fitted_m, 33, 263)
+    is_closed = _apart(fitted_m, 13, 14) < MOUTH_CLOSED * eyes
+    return is_open and is_closed and abs(fitted_m[33, 2] - fitted_m[263, 2]) < TURNED * eyes
+
+
+@compiled
+def _apart(points: Floats, one: int, other: int) -> float:
+    x, y, z = points[one, 0] - points[other, 0], points[one, 1] - points[other, 1], points[one, 2] - points[other, 2]
+    return math.sqrt(x * x + y * y + z * z)
 
 
 def _bins(weights: Floats) -> NDArray[np.int64]:

@@ -98,12 +98,13 @@ class PersonCheck:
         self._checks = 0
         self.gain = 0.0
 
+    def is_due(self, time_s: float) -> bool:
+        return time_s - self._checked_s >= self._config.every_s - 1e-6
+
     @torch.inference_mode()
     def somebody_else(self, landmarks: Landmarks, state: Tensor, time_s: float) -> bool:
-        """Call with every frame and its fit [1, D]."""
+        """Call with each frame that is due and its fit [1, D]."""
         config = self._config
-        if time_s - self._checked_s < config.every_s - 1e-6:
-            return False
         self._checked_s = time_s
         hessian, gradient = self._ask(landmarks, state)
         is_new = self._is_new(time_s)

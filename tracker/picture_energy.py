@@ -1,20 +1,20 @@
 """The energy of one picture for one head on the CPU: the compiled twin of `tracker.residuals.energy`."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
+from scipy.linalg import blas
 
 from models.head import Head
 from models.landmark_rows import LandmarkRows
-from tracker.config import FitConfig
-from tracker.jacobian_kernel import linearise, linearise_camera
-from tracker.prior_kernel import KernelPriors, meets_the_same_limits, usual_energy, with_priors
+from tracker.blend_kernel import Memory, alone, blend
+from tracker.config import LiveConfig
+from tracker.descent_kernel import Equations, Steps, descend, move_head
+from tracker.jacobian_kernel import linearise
+from tracker.prior_kernel import KernelPriors, usual_energy
 from tracker.residuals import Priors
-from tracker.solver_kernel import KernelRows, KernelSeen, evaluate, slope
-from tracker.state_kernel import retract
+from tracker.solver_kernel import KernelRows, KernelSeen, evaluate
 
 Floats = NDArray[np.float32]
 
@@ -30,21 +30,17 @@ class Seen:
     time_s: float
 
 
-class Slope(NamedTuple):
-    """The energy at a state, and the slope of what the landmarks say of it."""
-
-    energy: float
-    gradient: Floats  # [C] of half the energy of landmarks and gaps
-
-
 class PictureEnergy:
     """Holds work space: one a session, never shared by threads. The focal length is fixed."""
 
-    def __init__(self, head: Head, rows: LandmarkRows, config: FitConfig) -> None:
+    def __init__(self, head: Head, rows: LandmarkRows, config: LiveConfig) -> None:
         priors = Priors.of(head, rows.columns, config)
         self._config = config
         self._rows = KernelRows.of(rows, priors.pairs.numpy().astype(np.int32))
         self._priors = KernelPriors.of(priors, config)
+        self._equations = Equations.of(len(self._rows.gradient), self._priors)
+        self._steps = Steps(config.damping, config.small_gain, config.limit_rounds)
+        self._memory = Memory(config.process_noise, config.gate, config.hold, config.still_shape, config.still_camera)
         self._seen: KernelSeen  # set by `look`
 
     def look(self, seen: Seen, robust_iod: float) -> None:
@@ -60,45 +56,39 @@ class PictureEnergy:
             gap_trust=np.float32(config.landmark_std_iod / config.gap_std_iod / usual**0.5),
         )
 
+    def linearise(self, state: Floats) -> tuple[float, Equations, Floats]:
+        """The energy at a state, the equations there, and the slope [C] of half of what the landmarks say of it.
+
+        The latter two live until the next call.
+        """
+        energy = linearise(self._rows, self._seen, state)
+        # Into the memory of the hessian: BLAS fills the upper half of what it takes for columns.
+        blas.ssyrk(1.0, self._rows.jacobian.T, c=self._equations.hessian.T, overwrite_c=True)
+        return energy + usual_energy(self._priors, state), self._equations, self._rows.gradient
+
     def move_head(self, state: Floats) -> Floats:
         """The state after one step of the camera alone: where a head has turned, its face is soon found."""
-        hessian, start = np.empty((6, 6), np.float32), self._rows.gradient.shape[0] - 6
-        linearise_camera(self._rows, self._seen, state, hessian)
-        step = np.zeros_like(self._rows.gradient)
-        _, step[start:], failed = lapack.sposv(hessian, -self._rows.gradient[start:])
-        return state if failed else np.asarray(retract(state, step))
+        return move_head(self._rows, self._seen, state)
 
-    def linearise(self, state: Floats) -> tuple[Floats, Slope]:
-        """Also the hessian [C, C] of the same half: in column order, its upper half counts."""
-        energy = linearise(self._rows, self._seen, state)
-        hessian: Floats = blas.ssyrk(1.0, self._rows.jacobian.T)
-        return hessian, self._slope(energy, state)
+    def descend(self, state: Floats, limit: int) -> tuple[Floats, int]:
+        """The state after at most `limit` steps, and their number; the equations are made nearby."""
+        state, damping, taken, there = self.move_head(state), self._steps.damping, 0, False
+        while not there:
+            energy, _, _ = self.linearise(state)
+            state, damping, taken, there = descend(
+                self._rows, self._seen, self._priors, self._equations, self._steps, state, energy, damping, taken, limit
+            )
+        return state, taken
 
-    def slope(self, state: Floats) -> Slope:
-        """A fifth of the work of `linearise`."""
-        return self._slope(slope(self._rows, self._seen, state), state)
+    def alone(self, state: Floats, shift_m: float) -> Floats:
+        """The variance [C] after `descend`, where nothing came before."""
+        return alone(self._priors, self._equations, state, shift_m**-2)
 
-    def _slope(self, seen: float, state: Floats) -> Slope:
-        return Slope(seen + usual_energy(self._priors, state), self._rows.gradient.copy())
-
-    def step(
-        self, hessian: Floats, gradient: Floats, state: Floats, damping: float, rounds: int
-    ) -> tuple[Floats, float]:
-        """To the lowest point of the parabola, with the limits that are met on the way; and how far down that leads."""
-        goal = state
-        for _ in range(rounds):
-            damped, downhill = with_priors(self._priors, hessian, gradient, state, goal, damping)
-            _, step, failed = lapack.sposv(damped, downhill, overwrite_a=True)
-            if failed:
-                return np.zeros_like(gradient), np.inf
-            before, goal = goal, state[: len(step)] + step
-            if meets_the_same_limits(self._priors, before, goal):
-                break
-        return step, float(step @ downhill)
-
-    def information(self, hessian: Floats, gradient: Floats, state: Floats) -> Floats:
-        """With what is usual there: [C, C], its upper half."""
-        return np.asarray(with_priors(self._priors, hessian, gradient, state, state, 0.0)[0])
+    def blend(
+        self, state: Floats, shift_m: float, before: Floats, variance: Floats, elapsed: float
+    ) -> tuple[Floats, Floats]:
+        """State and variance after `descend`, with the last frame's, `elapsed` thirtieths of a second ago."""
+        return blend(self._priors, self._equations, self._memory, state, shift_m**-2, before, variance, elapsed)
 
     def place(self, state: Floats) -> tuple[Floats, Floats]:
         """The landmarks in the picture [L, 2], pixels, and in the camera frame [L, 3]."""

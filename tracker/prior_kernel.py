@@ -1,12 +1,16 @@
 """What is usual of one head's unknowns, compiled: the twin of the priors, limits and gaze in `tracker.residuals`."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.config import FitConfig
 from tracker.residuals import Priors
 from tracker.solver_kernel import Floats, compiled
+
+Sides = NDArray[np.int8]  # [Q] of each unknown: 1 beyond its upper limit, -1 below its lower one, 0 between
+UNKNOWN = 2
 
 
 class KernelPriors(NamedTuple):
@@ -39,34 +43,41 @@ def usual_energy(priors: KernelPriors, state: Floats) -> float:
 
 
 @compiled
-def with_priors(
-    priors: KernelPriors, hessian: Floats, gradient: Floats, state: Floats, goal: Floats, damping: float
-) -> Any:
-    """The damped normal equations with the limits that are met at `goal`: a hessian (its upper half) and the way down.
-
-    The way down ends where a limit holds what it met: so a step may begin within it and end there.
-    """
-    out, downhill, eyes = hessian.copy(), -gradient, len(priors.precision) - 6
-    for k in range(len(priors.precision)):
-        limit, stiff = min(max(goal[k], priors.low[k]), priors.high[k]), np.float32(0)
-        if limit != goal[k]:
-            stiff = priors.beyond[k]
-        out[k, k] += priors.precision[k] + stiff
-        downhill[k] -= priors.precision[k] * state[k] + stiff * (state[k] - limit)
-    for r in range(6):
-        for c in range(6):
-            downhill[eyes + r] -= priors.gaze[r, c] * state[eyes + c]
-            if r <= c:
-                out[eyes + r, eyes + c] += priors.gaze[r, c]
-    for k in range(len(out)):
-        out[k, k] *= np.float32(1 + damping)
-    return out, downhill
+def note_limits(priors: KernelPriors, goal: Floats, met: Sides) -> bool:
+    """Which limits are met at `goal`, into `met`; whether they are others than before."""
+    others = False
+    for k in range(len(met)):
+        side = 1 if goal[k] > priors.high[k] else (-1 if goal[k] < priors.low[k] else 0)
+        others |= side != met[k]
+        met[k] = side
+    return others
 
 
 @compiled
-def meets_the_same_limits(priors: KernelPriors, one: Floats, other: Floats) -> bool:
-    for k in range(len(priors.precision)):
-        low, high = priors.low[k], priors.high[k]
-        if (one[k] < low) != (other[k] < low) or (one[k] > high) != (other[k] > high):
-            return False
-    return True
+def add_priors(priors: KernelPriors, met: Sides, hessian: Floats, damping: float, out: Floats) -> None:
+    """The lower half of the damped normal equations [C, C], with the limits that are met."""
+    eyes = len(met) - 6
+    for r in range(len(hessian)):
+        for c in range(r + 1):
+            out[r, c] = hessian[r, c]
+    for k in range(len(met)):
+        out[k, k] += priors.precision[k] + (priors.beyond[k] if met[k] else 0)
+    for r in range(6):
+        for c in range(r + 1):
+            out[eyes + r, eyes + c] += priors.gaze[r, c]
+    for k in range(len(out)):
+        out[k, k] *= np.float32(1 + damping)
+
+
+@compiled
+def downhill(priors: KernelPriors, met: Sides, gradient: Floats, state: Floats) -> Floats:
+    """The way down [C]. It ends where a limit holds what it met: so a step may begin within it and end there."""
+    out, eyes = -gradient, len(met) - 6
+    for k in range(len(met)):
+        out[k] -= priors.precision[k] * state[k]
+        if met[k]:
+            out[k] -= priors.beyond[k] * (state[k] - (priors.high[k] if met[k] > 0 else priors.low[k]))
+    for r in range(6):
+        for c in range(6):
+            out[eyes + r] -= priors.gaze[r, c] * state[eyes + c]
+    return out

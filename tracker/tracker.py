@@ -271,12 +271,13 @@ class HeadTracker:
                 self._freeze(self._enrolment.identity)
             elif self._enrolment.advance(landmarks, self._whole_state(), error_iod):
                 self._adopt(self._enrolment.identity)
-        elif self._check is not None and self._check.somebody_else(landmarks, self._whole_state(), time_s):
-            log.info("another person: learning anew")
-            self._given = None
-            self._forget()
-        else:
-            self._note_neutral()
+        elif self._check is not None and self._check.is_due(time_s):
+            if self._check.somebody_else(landmarks, self._whole_state(), time_s):
+                log.info("another person: learning anew")
+                self._given = None
+                self._forget()
+            else:
+                self._note_neutral()
 
     def _note_neutral(self) -> None:
         """Let the identity hold the face at rest as learned by now. It is a new one only where that has changed."""

@@ -41,7 +41,7 @@ class Watched:
             step = torch.zeros_like(normal.gradient)
             step[0, own] = torch.linalg.solve(normal.hessian[0][own][:, own], -normal.gradient[0, own])
             state = self._fitter.layout.retract(state, step)
-        return self.check.somebody_else(landmarks, state, self.time_s)
+        return self.check.is_due(self.time_s) and self.check.somebody_else(landmarks, state, self.time_s)
 
 
 def test_who_was_learned_stays_who_they_are(fitter: PersonFitter) -> None:
