@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tracker.cholesky import factorise, inverse_diagonal, solve
+from models.cholesky import factorise, inverse_diagonal, solve
 from tracker.descent_kernel import Equations
 from tracker.prior_kernel import UNKNOWN, KernelPriors, add_priors, note_limits
 from tracker.solver_kernel import Floats, compiled

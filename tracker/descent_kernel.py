@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tracker.cholesky import factorise, solve
+from models.cholesky import factorise, solve
 from tracker.jacobian_kernel import linearise_camera
 from tracker.prior_kernel import UNKNOWN, KernelPriors, Sides, add_priors, downhill, note_limits, usual_energy
 from tracker.solver_kernel import Floats, KernelRows, KernelSeen, compiled, slope

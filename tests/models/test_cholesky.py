@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tracker.cholesky import BLOCK, factorise, inverse_diagonal, solve
+from models.cholesky import BLOCK, factorise, inverse_diagonal, solve
 
 
 @pytest.mark.parametrize("size", [1, 6, BLOCK, BLOCK + 1, 2 * BLOCK + 7])

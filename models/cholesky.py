@@ -4,10 +4,15 @@ A matrix is its lower half; what stands above the diagonal is never looked at.
 """
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tracker.solver_kernel import Floats, compiled
+from models.compiled import compiling
+
+Floats = NDArray[np.floating[Any]]
+compiled = compiling(fastmath=True, nogil=False)
 
 BLOCK = 64  # columns; a loop of fewer is unrolled into single numbers, and takes twice as long
 
@@ -51,7 +56,11 @@ def inverse_diagonal(factor: Floats) -> Floats:
     Columns are solved for in blocks, because loops of a known length take one instruction.
     """
     count = len(factor)
-    out, columns, total = np.zeros(count, np.float32), np.empty((count, BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    out, columns, total = (
+        np.zeros(count, factor.dtype),
+        np.empty((count, BLOCK), factor.dtype),
+        np.empty(BLOCK, factor.dtype),
+    )
     for first in range(0, count, BLOCK):
         for r in range(first, count):
             for c in range(BLOCK):
