@@ -208,10 +208,18 @@ class Hub:
             if late_s > 0.5:
                 event("loop_late", level="warning", seconds=round(late_s, 2))
             for session in list(self.sessions.values()):
-                reason = session.tick()
-                if reason is not None:
-                    self._end_later(session, reason)
+                self._tick(session)
             self._measure_stages()
+
+    def _tick(self, session: Session) -> None:
+        """A session that fails here goes, and the others are looked after all the same."""
+        try:
+            reason = session.tick()
+        except Exception as error:
+            event("session_failed", session=session.id, level="error", error=repr(error))
+            reason = "ended"
+        if reason is not None:
+            self._end_later(session, reason)
 
     def _measure_stages(self) -> None:
         slowest: dict[str, float] = {}

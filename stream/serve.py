@@ -3,92 +3,89 @@
 Importing this is cheap, so that `mien -h` answers at once; the work is imported by `run`.
 """
 
+# ruff: noqa: RUF009  (a setting is a field, with a default of its own each time)
+
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from render.modes import OverlayMode
+from stream.environment import NUMBER, PATH, SEVERAL, TEXT, one_of, setting
 
 if TYPE_CHECKING:
     from stream.settings import ServerSettings
 
-T = TypeVar("T")
 PAGE = Path(__file__).parents[1] / "web_client"
 
 
-def _setting(name: str, default: T, convert: Callable[[str], T]) -> T:
-    """An option's default: from the environment, as MIEN_NAME, if it is set there."""
-
-    def value() -> T:
-        text = os.environ.get(f"MIEN_{name}")
-        return default if text is None else convert(text)
-
-    return field(default_factory=value)
+Device = Literal["auto", "cpu", "cuda"]
+Detector = Literal["mesh", "task"]
+Media = Literal["lan", "internet"]
+Encryption = Literal["off", "self-signed"]
 
 
 @dataclass(frozen=True)
 class Serve:
     """The live server: a page that tracks your head, and its parameters for other programs.
 
-    Options may also come from the environment: --max-sessions as MIEN_MAX_SESSIONS, and so on.
+    Every option with a value may also come from the environment: --max-sessions as MIEN_MAX_SESSIONS, and so on.
 
     Example: mien serve
     """
 
-    host: str = _setting("HOST", "127.0.0.1", str)
+    host: str = setting("HOST", "127.0.0.1", TEXT)
     """Address to listen on; 0.0.0.0 for the local network, which needs --tls or --behind-proxy."""
 
-    port: int = _setting("PORT", 8080, int)
+    port: int = setting("PORT", 8080, NUMBER)
     """Port to listen on."""
 
-    head: str = _setting("HEAD", "builtin", str)
+    head: str = setting("HEAD", "builtin", TEXT)
     """The head's name or file; `mien heads list` shows what there is."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = setting("DEVICE", "auto", one_of(Device))
     """Where to compute."""
 
-    detector: Literal["mesh", "task"] = "mesh"
+    detector: Detector = setting("DETECTOR", "mesh", one_of(Detector))
     """The landmark detector."""
 
-    overlay: OverlayMode = "mesh"
+    overlay: OverlayMode = setting("OVERLAY", "mesh", one_of(OverlayMode))
     """What is drawn on the returned video until a page asks for something else."""
 
-    media: Literal["lan", "internet"] | None = None
+    media: Media | None = setting("MEDIA", None, one_of(Media))
     """How the video's rate is held: steady on a local network, or following what a line can carry. Chosen by --host."""
 
-    tls: Literal["off", "self-signed"] = "off"
+    tls: Encryption = setting("TLS", "off", one_of(Encryption))
     """`self-signed` makes a certificate: browsers give the camera to encrypted pages only, or to this machine's own."""
 
-    tls_cert: Path | None = None
+    tls_cert: Path | None = setting("TLS_CERT", None, PATH)
     """A certificate of yours, PEM, with --tls-key."""
 
-    tls_key: Path | None = None
+    tls_key: Path | None = setting("TLS_KEY", None, PATH)
     """Its key."""
 
     behind_proxy: bool = False
     """A proxy in front of this server encrypts, and passes WebSockets and the Host header on."""
 
-    token: str | None = _setting("TOKEN", None, str)
+    token: str | None = setting("TOKEN", None, TEXT)
     """What clients must know. Made up and printed where one is needed and none is given."""
 
-    origin: tuple[str, ...] = ()
+    origin: tuple[str, ...] = setting("ORIGIN", (), SEVERAL)
     """More origins whose pages may connect, such as https://kiosk.example."""
 
-    max_sessions: int | None = _setting("MAX_SESSIONS", None, int)
+    max_sessions: int | None = setting("MAX_SESSIONS", None, NUMBER)
     """Sessions at a time; by default what the cores can carry. Twenty more wait their turn."""
 
-    keep_identities: Path | None = None
+    keep_identities: Path | None = setting("KEEP_IDENTITIES", None, PATH)
     """Keep learned heads in this folder, for browsers that come back. Otherwise nothing of a face is stored."""
 
-    stun: tuple[str, ...] = ()
+    stun: tuple[str, ...] = setting("STUN", (), SEVERAL)
     """STUN servers for clients, such as stun:stun.example:3478."""
 
-    turn: tuple[str, ...] = ()
+    turn: tuple[str, ...] = setting("TURN", (), SEVERAL)
     """TURN servers for clients, such as turn:turn.example:3478, with --turn-secret."""
 
-    turn_secret: str | None = _setting("TURN_SECRET", None, str)
+    turn_secret: str | None = setting("TURN_SECRET", None, TEXT)
     """The secret shared with the TURN server, from which credentials for a day are made."""
 
     prompt_frames: bool = True

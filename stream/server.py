@@ -203,6 +203,8 @@ def start_lines(settings: ServerSettings, engine: Engine) -> list[str]:
     ]
     if settings.token and not settings.token_made_here:
         lines.append("The page asks for the token; or add #token=... to the address.")
+    if settings.relay.stun or settings.relay.turn:
+        lines.append("Clients find their way by " + ", ".join((*settings.relay.stun, *settings.relay.turn)) + ".")
     if settings.keep_identities:
         lines.append(f"Learned heads are kept in {settings.keep_identities}.")
     return [*lines, "Stop with Ctrl+C."]

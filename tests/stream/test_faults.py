@@ -75,6 +75,26 @@ def test_a_tracker_that_always_fails_ends_its_session_alone(engine: Engine, monk
         asyncio.run(visit())
 
 
+def test_a_session_that_cannot_be_looked_after_ends_alone(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as bystander, visitor(server.url) as guest:
+            await bystander.hello()
+            found = server.hub.find((await guest.hello())["session"])
+
+            def fail() -> None:
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(found, "tick", fail)
+            await guest.closed()
+            assert guest.of("bye")[-1]["reason"] == "ended"
+            await bystander.hear("stats", len(bystander.of("stats")) + 2)
+            await bystander.say(type="bye")
+            await bystander.hear("bye")
+        await soon(lambda: not server.hub.sessions)
+
+    asyncio.run(visit())
+
+
 def test_identities_return_by_an_id_and_are_forgotten_when_asked(engine: Engine, tmp_path: Path) -> None:
     with running(engine, keep_identities=tmp_path / "kept") as server:
 

@@ -85,7 +85,7 @@ def test_a_second_socket_takes_over(server: Running) -> None:
 
 
 def test_a_killed_client_is_gone_without_its_network_telling(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its media go on, as a killed tab's do. WebRTC would wait half a minute for signs of life; here it waits for ever."""
+    """Its media go on, as a killed tab's do. WebRTC would wait half a minute for a sign of life, here for ever."""
     monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 1_000_000)
 
     async def visit() -> None:

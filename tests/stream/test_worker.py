@@ -26,9 +26,10 @@ SILENT = Outputs(
 )
 
 
-def arrived(index: int) -> Arrived:
+def arrived(index: int, width: int = 640, height: int = 480) -> Arrived:
     pictures = clip()
-    video = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24").reformat(format="yuv420p")
+    video = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
+    video = video.reformat(width, height, "yuv420p")
     video.pts, video.time_base = 3000 * index, Fraction(1, 90_000)
     return Arrived(video, None, index, 3000 * index, index / 30, 0.0)
 
@@ -59,6 +60,38 @@ def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
     worker.stop()
     assert ended.wait(90)
     assert told == [(what, index) for index in range(4) for what in ("tracked", "drawn")]
+
+
+def test_pictures_may_change_their_size_at_any_frame(engine: Engine) -> None:
+    sizes = [(640, 480), (320, 240), (641, 479), (1280, 960), (480, 640), (640, 480)]
+    told: list[tuple[tuple[int, int], tuple[int, int] | None]] = []
+    failures: list[str] = []
+    drawn, ended = threading.Event(), threading.Event()
+
+    def draw(arrived: Arrived, overlay: VideoFrame) -> None:
+        assert (overlay.width, overlay.height) == (arrived.video.width, arrived.video.height)
+        drawn.set()
+
+    outputs = replace(
+        SILENT,
+        tracked=lambda arrived, params, size, hint: told.append(
+            (size, params.camera.size_px if params.camera else None)
+        ),
+        drawn=draw,
+        failed=lambda what, final: failures.append(what),
+        ended=ended.set,
+    )
+    worker = Worker(engine, "session", outputs, StageTimes())
+    worker.overlay = "mesh"
+    worker.start()
+    for index, size in enumerate(sizes):
+        drawn.clear()
+        worker.inbox.put(arrived(index, *size))
+        assert drawn.wait(90), failures
+    worker.stop()
+    assert ended.wait(90)
+    assert not failures
+    assert told == [(size, size) for size in sizes]
 
 
 def test_what_the_frame_in_hand_learned_belongs_to_the_head_before(engine: Engine) -> None:
