@@ -49,6 +49,7 @@ const seen = { frames: new Recent(), parameters: new Recent(), overlay: new Rece
 /** @type {string[]} */ let names = [];
 let drawing = false;
 let starts = 0; // of the camera
+let tellsCaptures = false; // of its frames
 let people = 0; // heads begun anew so far
 let brokenSince = 0;
 let token = tokenFromAddress();
@@ -156,7 +157,7 @@ function onParams(params) {
     const ms = latency.until((params.rtp_time + offset) % RTP_WRAP, performance.timeOrigin + performance.now());
     if (ms !== null) seen.parameters.add(ms);
   }
-  latest = params;
+  latest = cameraProblem ? null : params; // what still comes then is old
   if (!drawing) requestAnimationFrame(draw);
   drawing = true;
 }
@@ -179,13 +180,14 @@ function onReturned(rtpTimestamp, epochMs) {
 
 /** @param {number | null} epochMs */
 function onCaptured(epochMs) {
-  showsLatency(epochMs !== null && "RTCRtpScriptTransform" in globalThis);
+  tellsCaptures ||= epochMs !== null;
+  showsLatency(tellsCaptures);
   if (epochMs !== null) latency.captured(epochMs);
 }
 
 /** Only where the browser tells both when a frame was captured and when it was sent. @param {boolean} known */
 function showsLatency(known) {
-  /** @type {HTMLElement} */ (byId("latency").parentElement).hidden = !known;
+  /** @type {HTMLElement} */ (byId("latency").parentElement).hidden = !known || !("RTCRtpScriptTransform" in globalThis);
 }
 
 /** @param {MienState} now */
@@ -193,8 +195,8 @@ function onState(now) {
   controls.enable(now.phase === "live" || now.phase === "starting", now.identity !== null);
   if (now.detail) controls.showMode(now.detail.overlay);
   view.wantOverlay(now.phase === "live" && now.detail?.overlay !== "off");
-  if (now.phase !== "waiting") brokenSince = 0;
-  else brokenSince ||= performance.now();
+  if (now.phase === "waiting") brokenSince ||= performance.now();
+  else if (now.phase !== "connecting") brokenSince = 0;
   if (now.phase !== "live") latest = null;
   if (cameraProblem) return;
   const status = statusOf(now);
@@ -357,7 +359,7 @@ onPermissionChange((state) => {
 });
 
 prepareSentFrames();
-showsLatency("RTCRtpScriptTransform" in globalThis);
+showsLatency(true); // until the first frame
 applyLooks();
 dials.draw(null);
 beginAvatar();
