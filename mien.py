@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from models.types import MienError as MienError
     from tracker.tracker import HeadTracker as HeadTracker
 
+# numpy reads this once, as it is first imported. Its products are small here: shared out to threads they take longer.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Imported when first asked for: torch takes seconds to import, and `mien -h` needs none of it.
 PUBLIC = {
     "Frame": "models.types",

@@ -96,7 +96,7 @@ class Serve:
 
     def run(self) -> None:
         # Sessions share the cores, one thread each. The maths libraries read this once, when they are first imported.
-        for library in ("OMP", "OPENBLAS", "MKL"):
+        for library in ("OMP", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
         from stream import logs
         from stream.engine import open_engine
