@@ -1,6 +1,6 @@
 """`OverlayRenderer`: a picture and what was tracked in it -> the picture with the head drawn over it.
 
-What of the head is drawn, and its paint: `render/overlay_surface.py`. The drawing: `render/overlay_kernel.py`.
+What of the head is drawn, and its paint: `render/overlay_surface.py`. The drawing: `render/drawing`.
 """
 
 import math
@@ -14,9 +14,11 @@ from torch import Tensor
 from models.camera import project
 from models.head import Head, ShapedHead, shape_head
 from models.types import Camera, HeadParams, Identity, TrackResult
+from render.drawing.dots import draw_dots
+from render.drawing.head import Body, Room, Skin, draw_head
+from render.drawing.texels import Levels
 from render.legend import draw_legend
 from render.modes import OverlayMode
-from render.overlay_kernel import draw_dots, draw_surface, draw_textured
 from render.overlay_surface import Surface
 from render.texture import Texture
 
@@ -53,15 +55,18 @@ class OverlayRenderer:
         low, high = self._head.template.aminmax(dim=0)
         self._middle = (low + high)[None] / 2  # [1, 3] of the head
         self._shape: object = None  # the code that is prepared
-        self._person: _Person | None = None
-        self._texture: Texture | None = None
-        self._corners = self._surface.corners  # in that texture's texels
+        self._body: Body | None = None
+        self._worn: tuple[Texture, Levels] | None = None  # the newest texture, and its sizes
         count, columns = len(self._surface.vertices), len(self._surface.starts) - 1
-        self._weights = np.zeros(columns, np.float32)
-        self._vertices, self._screen, self._normals = (np.zeros((count, 3), np.float32) for _ in range(3))
-        self._lit = np.zeros((count, 5), np.float32)
-        self._depth = np.zeros((0, 0), np.float32)
-        self._face = np.zeros((0, 0), np.int32)
+        self._room = Room(
+            weights=np.zeros(columns, np.float32),
+            vertices=np.zeros((count, 3), np.float32),
+            screen=np.zeros((count, 3), np.float32),
+            normals=np.zeros((count, 3), np.float32),
+            lit=np.zeros((count, 5), np.float32),
+            depth=np.zeros((0, 0), np.float32),
+            face=np.zeros((0, 0), np.int32),
+        )
 
     def draw(
         self,
@@ -86,7 +91,7 @@ class OverlayRenderer:
             if mode == "landmarks":
                 draw_landmarks(drawn, result, whole)
             elif mode == "textured" and texture is not None:
-                self._draw_skin(drawn, result, identity, whole, texture)
+                self._draw_head(drawn, result, identity, whole, MESH, texture=texture)
             else:
                 self._draw_head(drawn, result, identity, whole, WIREFRAME if mode == "wireframe" else MESH)
         if legend:
@@ -119,60 +124,50 @@ class OverlayRenderer:
         window: Window,
         style: Style,
         shift: int = 0,
+        texture: Texture | None = None,
     ) -> None:
         if result.params is None or result.picture_camera is None or identity is None:
             return
-        person, surface = self._prepared(identity), self._surface
-        paint = surface.line_paint if style.lines else surface.paint
+        camera = packed_camera(result.picture_camera, shift)
+        paint, skin = self._surface.line_paint if style.lines else self._surface.paint, None
+        if texture is not None:
+            paint, skin = self._surface.skin_paint, self._skin(texture, camera)
         self._make_room(canvas.shape[0], canvas.shape[1])
-        draw_surface(
-            person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles, paint,
-            person.joints, person.joint_motion, packed_params(result.params),
-            packed_camera(result.picture_camera, shift), window, style.packed(), self._weights, self._vertices,
-            self._screen, self._normals, self._lit, self._depth, self._face, canvas,
-        )  # fmt: skip
+        body, params = self._prepared(identity), packed_params(result.params)
+        draw_head(body, paint, skin, params, camera, window, style.packed(), self._room, canvas)
 
-    def _draw_skin(
-        self, canvas: Picture, result: TrackResult, identity: Identity | None, window: Window, texture: Texture
-    ) -> None:
-        if result.params is None or result.picture_camera is None or identity is None:
-            return
-        person, surface = self._prepared(identity), self._surface
-        if self._texture is not texture:
-            height, width = texture.albedo.shape[:2]
-            self._texture, self._corners = texture, surface.corners * np.array((width, height), np.float32)
-        self._make_room(canvas.shape[0], canvas.shape[1])
-        draw_textured(
-            person.template, surface.starts, surface.ids, surface.offsets, surface.carried, surface.triangles,
-            surface.skin_paint, self._corners, person.joints, person.joint_motion, packed_params(result.params),
-            packed_camera(result.picture_camera), window, texture.albedo, texture.light, self._weights, self._vertices,
-            self._screen, self._normals, self._lit, self._depth, self._face, canvas,
-        )  # fmt: skip
+    def _skin(self, texture: Texture, camera: NDArray[np.float32]) -> Skin:
+        """The texture at the size at which the camera sees it."""
+        if self._worn is None or self._worn[0] is not texture:
+            self._worn = texture, Levels(texture.albedo)
+        away_m, focal_px = float(camera[11]), float(camera[12])
+        texels_a_metre = max(texture.albedo.shape[:2]) / self._surface.texture_m
+        texels_a_px = texels_a_metre * away_m / focal_px if focal_px > 0 else math.nan
+        return Skin(self._surface.corners, self._worn[1].finest(texels_a_px), texture.light)
 
-    def _prepared(self, identity: Identity) -> "_Person":
-        if self._person is None or self._shape is not identity.shape:
+    def _prepared(self, identity: Identity) -> Body:
+        if self._body is None or self._shape is not identity.shape:
             shaped = shape_head(self._head, identity.shape.detach().to(self._head.template))
-            self._shape, self._person = identity.shape, _Person.of(shaped, self._surface)
-        return self._person
+            self._shape, self._body = identity.shape, _body(shaped, self._surface)
+        return self._body
 
     def _make_room(self, height: int, width: int) -> None:
-        if self._depth.shape != (height, width):
-            self._depth, self._face = np.zeros((height, width), np.float32), np.zeros((height, width), np.int32)
+        if self._room.depth.shape != (height, width):
+            depth, face = np.zeros((height, width), np.float32), np.zeros((height, width), np.int32)
+            self._room = self._room._replace(depth=depth, face=face)
 
 
-@dataclass(frozen=True)
-class _Person:
-    template: NDArray[np.float32]  # [N, 3] of the drawn vertices
-    joints: NDArray[np.float32]  # [J, 3]
-    joint_motion: NDArray[np.float32]  # [J, 3, E]
-
-    @staticmethod
-    def of(shaped: ShapedHead, surface: Surface) -> "_Person":
-        return _Person(
-            np.ascontiguousarray(shaped.template.numpy()[surface.vertices], np.float32),
-            np.ascontiguousarray(shaped.joints.numpy(), np.float32),
-            np.ascontiguousarray(shaped.expression_joints.numpy(), np.float32),
-        )
+def _body(shaped: ShapedHead, surface: Surface) -> Body:
+    return Body(
+        template=np.ascontiguousarray(shaped.template.numpy()[surface.vertices], np.float32),
+        starts=surface.starts,
+        ids=surface.ids,
+        offsets=surface.offsets,
+        carried=surface.carried,
+        triangles=surface.triangles,
+        joints=np.ascontiguousarray(shaped.joints.numpy(), np.float32),
+        joint_motion=np.ascontiguousarray(shaped.expression_joints.numpy(), np.float32),
+    )
 
 
 @lru_cache(maxsize=4)

@@ -37,6 +37,7 @@ class Surface:
     line_paint: Floats  # [N, 5] the same for a wireframe
     skin_paint: Floats  # [N, 5] the same in the head's own skin, whose colours are a texture's
     corners: Floats  # [M, 3, 2] where triangles lie in a texture, 0 to 1
+    texture_m: float  # how much skin a texture's side would span at the size that the face has in it
     carried: Floats  # [N, J] skinning weights
     starts: NDArray[np.int32]  # [K + 1] where each column's entries begin: expression, then pose correctives
     ids: NDArray[np.int32]  # [n]
@@ -53,13 +54,15 @@ class Surface:
         pose[..., : head.pose_basis.shape[2]] = head.pose_basis.numpy()[vertices]
         columns = np.concatenate([head.expression_basis.numpy()[vertices], pose], 2)
         starts, ids, offsets = _sparse(columns)
+        skin_paint, corners = _skin_paint(head), head.uvs.numpy()[head.uv_triangles.numpy()[drawn]]
         return Surface(
             vertices=vertices,
             triangles=np.ascontiguousarray(place[triangles], np.int32),
             paint=np.ascontiguousarray(_paint(head, CLAY, FEATURES)[vertices]),
             line_paint=np.ascontiguousarray(_paint(head, LINES, 0.0)[vertices]),
-            skin_paint=np.ascontiguousarray(_skin_paint(head)[vertices]),
-            corners=np.ascontiguousarray(head.uvs.numpy()[head.uv_triangles.numpy()[drawn]], np.float32),
+            skin_paint=np.ascontiguousarray(skin_paint[vertices]),
+            corners=np.ascontiguousarray(corners, np.float32),
+            texture_m=_texture_m(head.template.numpy()[triangles], corners, (skin_paint[triangles, 3] > 0.5).all(1)),
             carried=np.ascontiguousarray(head.skinning_weights.numpy()[vertices], np.float32),
             starts=starts,
             ids=ids,
@@ -115,6 +118,15 @@ def _skin_paint(head: Head) -> Floats:
     for side, joint in EYES.items():
         paint[_eye(head, side, joint)[0], 3:] = 1.0, EYE_GLOSS
     return paint
+
+
+def _texture_m(points: Floats, corners: Floats, face: NDArray[np.bool_]) -> float:
+    """Of triangles [M, 3, 3] that lie at [M, 3, 2] in a texture, those of the face [M]."""
+    (a, b, c), (p, q, r) = np.moveaxis(points[face], 1, 0), np.moveaxis(corners[face], 1, 0)
+    in_metres = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    in_texture = np.abs((q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0])
+    laid_out = in_texture > 0
+    return float(np.sqrt(np.median(in_metres[laid_out] / in_texture[laid_out]))) if laid_out.any() else 1.0
 
 
 def _relief(head: Head) -> Floats:

@@ -10,9 +10,9 @@ from models.camera import camera_points, clip_points, project
 from models.head import Head, pose_head, shape_head
 from models.skinning import vertex_normals
 from models.types import Camera, Identity, TrackResult
-from render import overlay_kernel as kernel
-from render.diff import find_hits, interpolate, sample, to_picture
+from render.diff import find_hits, interpolate, mip_levels, sample, to_picture
 from render.diff.light import lit_irradiance
+from render.drawing import light
 from render.overlay import Picture, Style, Window
 from render.overlay_surface import Surface
 from render.rasterizer import rasterize
@@ -64,9 +64,12 @@ def draw_reference(
 
 
 def draw_skin_reference(
-    head: Head, image: Picture, result: TrackResult, identity: Identity, texture: Texture
+    head: Head, image: Picture, result: TrackResult, identity: Identity, texture: Texture, halvings: int
 ) -> Reference:
-    """In the head's own skin, by the differentiable layer: interpolation, texture lookup and light a pixel."""
+    """In the head's own skin, by the differentiable layer: interpolation, texture lookup and light a pixel.
+
+    The texture is read at the size that so many halvings leave of it.
+    """
     assert result.camera is not None
     assert result.params is not None
     surface, camera = Surface.of(head), result.camera
@@ -79,19 +82,19 @@ def draw_skin_reference(
     front, corners = triangles[torch.from_numpy(facing)], torch.from_numpy(surface.corners[facing])
     hits = find_hits(clip_points(camera, vertices, width, height), front, (height, width))
     to_viewer = -torch.nn.functional.normalize(seen, dim=-1)
-    fade = smooth(np.clip((normals * to_viewer).sum(1).numpy() / kernel.FADE, 0, 1))
+    fade = smooth(np.clip((normals * to_viewer).sum(1).numpy() / light.FADE, 0, 1))
     skin = torch.from_numpy(surface.skin_paint)
     lit = torch.cat(
         (
             lit_irradiance(normals, torch.from_numpy(texture.light)) ** (1 / GAMMA),
             (skin[:, 3] * torch.from_numpy(fade))[:, None],
-            (120 * skin[:, 4] * (normals @ torch.tensor(kernel.GLINT)).clamp_min(0) ** 64)[:, None],
+            (120 * skin[:, 4] * (normals @ torch.tensor(light.GLINT)).clamp_min(0) ** 64)[:, None],
         ),
         1,
     )
     at = interpolate(lit, front, hits)
     places = (corners[hits.triangles] * hits.weights[..., None]).sum(1)
-    albedo = sample((torch.from_numpy(texture.albedo).float(),), places)
+    albedo = sample(mip_levels(torch.from_numpy(texture.albedo).float())[halvings:][:1], places)
     colour = (albedo * at[:, :3] + at[:, 4:]).clamp(0, 255)
     covered = to_picture(torch.ones(len(hits.pixels), 1), hits)[..., 0].bool().numpy()
     depth = to_picture(hits.depth[:, None], hits)[..., 0].double().numpy()
@@ -114,14 +117,14 @@ def shade(points: Floats, normals: Floats, paint: Floats, style: Style) -> tuple
     """Colours [N, 3] of 0 to 255, and opacities [N, 2] of the surface and of lines."""
     to_viewer = -points / np.linalg.norm(points, axis=1, keepdims=True)
     facing = np.clip((normals * to_viewer).sum(1), 0, 1)
-    fade = smooth(np.clip(facing / kernel.FADE, 0, 1))
+    fade = smooth(np.clip(facing / light.FADE, 0, 1))
     fade = style.edge_on + (1 - style.edge_on) * fade
-    key = kernel.KEY_STRENGTH * np.clip((normals @ kernel.KEY + kernel.WRAP) / (1 + kernel.WRAP), 0, None)
-    rest = kernel.AMBIENT + kernel.SKY * (1 - normals[:, 1]) / 2 + kernel.RIM_STRENGTH * (1 - facing) ** 3
-    rest = rest + kernel.FILL_STRENGTH * np.clip(normals @ kernel.FILL, 0, None)
-    light = key[:, None] * kernel.WARM + rest[:, None] * kernel.COOL
-    glint = paint[:, 4] * np.clip(normals @ kernel.GLINT, 0, None) ** 64
-    colour = 255 * np.sqrt(np.clip(paint[:, :3] * light + glint[:, None], 0, 1))
+    key = light.KEY_STRENGTH * np.clip((normals @ light.KEY + light.WRAP) / (1 + light.WRAP), 0, None)
+    rest = light.AMBIENT + light.SKY * (1 - normals[:, 1]) / 2 + light.RIM_STRENGTH * (1 - facing) ** 3
+    rest = rest + light.FILL_STRENGTH * np.clip(normals @ light.FILL, 0, None)
+    arriving = key[:, None] * light.WARM + rest[:, None] * light.COOL
+    glint = paint[:, 4] * np.clip(normals @ light.GLINT, 0, None) ** 64
+    colour = 255 * np.sqrt(np.clip(paint[:, :3] * arriving + glint[:, None], 0, 1))
     opacity = np.minimum(paint[:, 3, None] * (style.fill, style.lines), 1)
     return colour, fade[:, None] * opacity
 

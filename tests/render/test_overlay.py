@@ -29,12 +29,18 @@ IDENTITY = Identity(
 )  # fmt: skip
 
 _RANDOM = np.random.default_rng(3)
-_PLACE = np.linspace(0, 24, 256)
-SKIN = Texture(
-    np.asarray(140 + 80 * np.stack([np.sin(k + _PLACE[:, None] + k * _PLACE) for k in range(3)], 2), np.uint8),
-    np.concatenate([np.full((1, 3), 2.0), 0.8 * _RANDOM.standard_normal((3, 3)), 0.3 * _RANDOM.standard_normal((5, 3))])
-    .astype(np.float32),
-)  # fmt: skip
+_LIGHT = np.concatenate(
+    [np.full((1, 3), 2.0), 0.8 * _RANDOM.standard_normal((3, 3)), 0.3 * _RANDOM.standard_normal((5, 3))]
+).astype(np.float32)
+
+
+def skin_of(side: int) -> Texture:
+    place = np.linspace(0, 24, side)
+    waves = np.stack([np.sin(k + place[:, None] + k * place) for k in range(3)], 2)
+    return Texture(np.asarray(140 + 80 * waves, np.uint8), _LIGHT)
+
+
+SKIN = skin_of(256)
 
 
 @lru_cache(maxsize=1)
@@ -112,16 +118,28 @@ def test_the_surface_is_as_the_slow_road_draws_it(mode: str, pose: str) -> None:
     assert (away[expected.unsure] > 8.0).mean() < 0.01
 
 
-@pytest.mark.parametrize("pose", POSES)
-def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(pose: str) -> None:
-    image, result = picture(), POSES[pose]
-    drawn = renderer().draw(image, result, IDENTITY, "textured", legend=False, texture=SKIN)
-    expected = draw_skin_reference(HEAD, image, result, IDENTITY, SKIN)
+@pytest.mark.parametrize(("pose", "halvings"), [("ahead", 2), ("speaking", 2), ("in profile", 2), ("half outside", 1)])
+@pytest.mark.parametrize("side", [256, 1024])
+def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(side: int, pose: str, halvings: int) -> None:
+    """A texture is read at the size at which a pixel has about one texel."""
+    image, result, skin = picture(), POSES[pose], skin_of(side)
+    drawn = renderer().draw(image, result, IDENTITY, "textured", legend=False, texture=skin)
+    expected = draw_skin_reference(HEAD, image, result, IDENTITY, skin, halvings if side == 1024 else 0)
     away = np.abs(drawn - expected.picture).max(2)
     sure = ~expected.unsure
     assert (drawn != image).any(2).sum() > 4000
     assert (away[sure] > 1.0).mean() < 1e-3
     assert away[sure].max() < 14.0  # the fast road is not perspective-correct within a triangle
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (37, 53)])
+def test_a_texture_may_have_any_size(size: tuple[int, int]) -> None:
+    grey = Texture(np.full((*size, 3), 90, np.uint8), SKIN.light)
+    usual = replace(grey, albedo=np.full((64, 64, 3), 90, np.uint8))
+    drawn, expected = (
+        renderer().draw(picture(), POSES["ahead"], IDENTITY, "textured", texture=texture) for texture in (grey, usual)
+    )
+    assert (drawn == expected).all()
 
 
 def test_until_there_is_a_texture_the_surface_is_drawn() -> None:
