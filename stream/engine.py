@@ -103,7 +103,8 @@ class Engine:
             if self._filling or self._closed:
                 return
             self._filling = True
-        threading.Thread(target=self._fill, name="next-tracker", daemon=True).start()
+        # Not as a daemon: a program that ends while MediaPipe opens its models is aborted by the system.
+        threading.Thread(target=self._fill, name="next-tracker").start()
 
     def _fill(self) -> None:
         tracker: Tracker | None = None

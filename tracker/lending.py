@@ -1,5 +1,6 @@
 """What many need for a moment each, and nobody for long: opened when first wanted, lent, and kept for the next."""
 
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ class Lending(Generic[T]):
         self._open_one = open_one
         self._places = threading.Semaphore(most)
         self._free: list[T] = []  # appending and popping are atomic
+        atexit.register(self.close)
 
     @contextmanager
     def one(self) -> Iterator[T]:
@@ -35,3 +37,8 @@ class Lending(Generic[T]):
                 lent.close()
                 raise
             self._free.append(lent)
+
+    def close(self) -> None:
+        """What is not lent now."""
+        while self._free:
+            self._free.pop().close()

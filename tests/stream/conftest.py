@@ -9,10 +9,11 @@ from tests.stream.running import Running, running
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> Iterator[Engine]:
     ready = open_engine("builtin", "mesh", "cpu")
     ready.warm_up()  # what is compiled in the middle of a session would end it
-    return ready
+    yield ready
+    ready.close()
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_goodbye_is_said_to_everybody_at_shutdown(engine: Engine) -> None:
         asyncio.run(visit())
 
 
-POOLS = ("asyncio_", "ThreadPoolExecutor", "AnyIO")
+POOLS = ("uvloop", "asyncio_", "ThreadPoolExecutor", "AnyIO")
 
 
 def test_ten_visits_leave_nothing_behind(server: Running) -> None:

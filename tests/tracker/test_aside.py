@@ -1,12 +1,16 @@
 """Work aside: in slices, one after another, dropped at any time without waiting."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tracker.photometric.aside import Aside, Work
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
 
 
@@ -97,3 +101,23 @@ def test_a_failure_is_logged_and_harms_no_other_work(caplog: pytest.LogCaptureFi
     wait()
     assert whole.done == 1
     assert "work aside failed" in caplog.text
+
+
+PROGRAM = """
+import threading
+from tracker.photometric.aside import Aside
+
+def endless():
+    while True:
+        begun.set()
+        yield
+
+begun = threading.Event()
+Aside("aside").begin(endless())
+begun.wait()
+"""
+
+
+def test_a_program_may_end_while_there_is_work() -> None:
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, timeout=90, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")

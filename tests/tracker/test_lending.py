@@ -88,3 +88,12 @@ def test_a_thing_that_cannot_be_opened_takes_no_place() -> None:
         pass
     with lending.one() as tool:
         assert not tool.closed
+
+
+def test_in_the_end_all_are_closed() -> None:
+    lending = Lending(Tool, most=2)
+    with lending.one() as first, lending.one() as second:
+        pass
+    lending.close()
+    assert first.closed
+    assert second.closed

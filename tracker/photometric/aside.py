@@ -16,7 +16,8 @@ Work = Generator[None, None, None]
 
 
 class Aside:
-    """One work after another, for they are large. The thread is there as long as there is work."""
+    """One work after another, for they are large. The thread is there as long as there is work and a program to do it
+    for: that one waits at its end for the slice in hand, since a thread cut off in native code would abort it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,7 +29,7 @@ class Aside:
         with self._lock:
             self._works.append(work)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread = threading.Thread(target=self._run, name=self._name)
                 self._thread.start()
 
     def drop(self, work: Work) -> None:
@@ -46,7 +47,7 @@ class Aside:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
         while (work := self._first()) is not None:
             try:
-                while self.is_at(work):
+                while self.is_at(work) and threading.main_thread().is_alive():
                     next(work)
                     time.sleep(PAUSE_S)
             except StopIteration:
