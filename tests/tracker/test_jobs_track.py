@@ -228,6 +228,34 @@ def test_interrupting_leaves_what_was_done(tmp_path: Path) -> None:
         assert abs(sum(1 for _ in overlay.decode(video=0)) - done) <= 1
 
 
+def test_interrupting_the_pixels_keeps_those_that_were_fitted(tmp_path: Path) -> None:
+    frames = 24
+    video = write_video(tmp_path / "a.mp4", swaying(frames))
+    out, said = tmp_path / "out", tmp_path / "said"
+    words = [sys.executable, "mien.py", "track", str(video), "-o", str(out), "--mode", "photometric", "--no-texture"]
+    with said.open("w") as stream:
+        running = subprocess.Popen(words, cwd=ROOT, stderr=stream)
+        wait_for(lambda: "20 % of" in said.read_text().partition("fitting pixels")[2])
+        running.send_signal(signal.SIGINT)
+        assert running.wait(240) == 130
+    arrays = read_npz(out / "track.npz")
+    report = json.loads((out / "report.json").read_text())
+    (lost,) = [line for line in report["video"]["lost"] if "stopped by the user" in line]
+    done = int(lost.split("the pixels of ")[1].split(" of 24")[0])
+    assert 0 < done < frames
+    track(video, "-o", tmp_path / "plain", "--no-texture", "--no-overlay")
+    by_landmarks = read_npz(tmp_path / "plain" / "track.npz")["fitted_px"]
+    same = (arrays["fitted_px"] == by_landmarks).all((1, 2))
+    assert same.shape == (frames,)
+    assert same[done + 1 :].all()
+    assert not same[:done].any()
+    assert np.isfinite(arrays["fitted_px"]).all()
+    assert abs(report["photometric"]["pictures"] - done) <= 1
+    assert arrays["light"].shape == (1, 9, 3)
+    with av.open(str(out / "overlay.mp4")) as overlay:
+        assert abs(sum(1 for _ in overlay.decode(video=0)) - done) <= 1
+
+
 def test_the_other_detector(shared_dir: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = shared_dir / "models" / "face_landmarker.task"
     if not model.is_file():

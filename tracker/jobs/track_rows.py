@@ -81,9 +81,17 @@ class TrackRows:
         self._count += 1
 
     def __setitem__(self, place: int, result: TrackResult) -> None:
-        for key, value in (self._empty | _row(result)).items():
-            if key != _SCORES:
-                self._columns[key][place] = value
+        row = self._empty | _row(result)
+        del row[_SCORES]
+        try:
+            self._replace(place, row)
+        except KeyboardInterrupt:  # no row is half one result and half another
+            self._replace(place, row)
+            raise
+
+    def _replace(self, place: int, row: dict[str, Any]) -> None:
+        for key, value in row.items():
+            self._columns[key][place] = value
 
     def __getitem__(self, place: int) -> TrackResult:
         """As it was added, but for the hint."""
