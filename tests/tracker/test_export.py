@@ -18,7 +18,7 @@ from models.obj import read_obj
 from models.types import HeadParams, Identity, Landmarks, MienError, State, TrackResult
 from render.camera_export import from_opencv
 from tests.test_mien import command
-from tracker.jobs.export import export
+from tracker.jobs.export import MAX_TEXTURE_BYTES, export, texture_of
 from tracker.jobs.results import Source, write_identity
 from tracker.jobs.track_rows import TrackRows
 
@@ -140,6 +140,13 @@ def test_a_track_that_is_none_is_told(folder: Path, tmp_path: Path) -> None:
     write_npz(tmp_path / "track.npz", {"x": np.zeros(3)})
     with pytest.raises(MienError, match=r"expected a track\.npz of Mien, but it lacks frame"):
         export(tmp_path, tmp_path / "a.ply", "builtin", None)
+
+
+def test_a_texture_that_is_too_large_is_told(tmp_path: Path) -> None:
+    with (tmp_path / "texture.png").open("wb") as stream:
+        stream.truncate(MAX_TEXTURE_BYTES + 1)
+    with pytest.raises(MienError, match="expected a texture of at most 64 MiB"):
+        texture_of(tmp_path)
 
 
 def test_another_head_is_told(folder: Path, tmp_path: Path) -> None:

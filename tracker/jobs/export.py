@@ -22,6 +22,7 @@ from tracker.jobs.results import read_identity
 
 ENDINGS = (".glb", ".obj", ".ply", ".json")
 MAX_TRACK_BYTES = 4 << 30
+MAX_TEXTURE_BYTES = 64 << 20
 _CORRECTED = ("rotation", "translation", "focal_px")  # of the camera: told, and as it was seen
 
 
@@ -65,7 +66,13 @@ def camera_text(one: dict[str, Array]) -> str:
 
 def texture_of(folder: Path) -> bytes | None:
     path = folder / texture_files.NAME
-    return path.read_bytes() if path.is_file() else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        content = stream.read(MAX_TEXTURE_BYTES + 1)
+    if len(content) > MAX_TEXTURE_BYTES:
+        raise MienError(f"{path}: expected a texture of at most {MAX_TEXTURE_BYTES >> 20} MiB; remove or shrink it")
+    return content
 
 
 def find_row(path: Path, track: dict[str, Array], frame: int | None) -> int:

@@ -291,7 +291,7 @@ def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fi
         texture = skin.solved.texture if skin is not None and fitter.options.texture else None
         exported = write_glb(folder, fitter.head, identity, arrays, write_texture(folder, texture))
     if identity is not None:
-        write_identity(folder / "identity.npz", identity)
+        write_identity(folder / "identity.npz", identity, texture)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
     mode = fitter.options.drawn

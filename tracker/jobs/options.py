@@ -58,7 +58,7 @@ class TrackOptions(Options):
     """Of a video alone."""
 
     identity: Path | None = None
-    """An identity.npz written before, of the same head: the person is then not learned anew."""
+    """An identity.npz written before, of the same head: the person, and the skin in it, are then not learned anew."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.npz import Array, check_array, read_npz, write_npz
 from models.types import Identity, MienError
+from render.texture import Texture
+from tracker.jobs.known_skin import saved_skin
 
 SCHEMA = 1
 _LARGEST = 100.0  # standard deviations or weights: no person comes near
@@ -30,7 +32,7 @@ class Source:
         return f"{self.head.name} sha256:{self.head.sha256}"
 
 
-def write_identity(path: Path, identity: Identity) -> None:
+def write_identity(path: Path, identity: Identity, skin: Texture | None = None) -> None:
     arrays: dict[str, Array] = {
         "schema": np.array(SCHEMA),
         "shape": identity.shape.detach().cpu().numpy().astype(np.float32),
@@ -41,7 +43,7 @@ def write_identity(path: Path, identity: Identity) -> None:
     }
     if identity.neutral is not None:
         arrays["neutral"] = identity.neutral.detach().cpu().numpy().astype(np.float32)
-    write_npz(path, arrays)
+    write_npz(path, arrays | saved_skin(skin))
 
 
 def read_identity(path: Path, head: Head) -> Identity:

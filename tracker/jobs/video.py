@@ -17,8 +17,10 @@ from models.texture_space import TextureSpace
 from models.types import Identity, MienError, State
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
+from tracker.jobs.known_skin import KnownSkin, read_known_skin
 from tracker.jobs.options import TrackOptions
 from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
@@ -54,10 +56,15 @@ class Tracked:
     identity: Identity | None = None
     seconds: float = 0.0  # of wall clock
     skin: SkinLearner | None = None
+    known_skin: KnownSkin | None = None  # saved with the identity
     textures: TextureSpace | None = None
     gone_through: int | None = None  # frames whose pixels were fitted, too; None where that was not begun
     pixel_seconds: float = 0.0  # of wall clock, for these
     gains: list[Gain] = field(default_factory=list)  # by pixels
+
+    def saved_texture(self) -> Texture | None:
+        """Where the person is still who it was saved of."""
+        return self.known_skin.on(self.identity) if self.known_skin else None
 
 
 def track(path: Path, options: TrackOptions) -> None:
@@ -74,10 +81,13 @@ def track(path: Path, options: TrackOptions) -> None:
     wanted = options.texture or by_pixels
     textures = open_texture_space(options.texture_space, head, wanted)
     skin = SkinLearner(head, background=False, textures=textures) if wanted else None
+    known_skin = None
+    if identity is not None and options.identity and options.texture and not by_pixels and textures is None:
+        known_skin = read_known_skin(options.identity, identity)  # else it is solved for this very video
     if by_pixels:  # it is drawn last, and an earlier run's never stays beside another track
         (folder / "overlay.mp4").unlink(missing_ok=True)
     with TrackRows(folder, source) as rows:
-        tracked = Tracked(rows, skin=skin, textures=textures)
+        tracked = Tracked(rows, skin=skin, known_skin=known_skin, textures=textures)
         try:
             follow(video, tracker, folder, "off" if by_pixels else options.drawn, tracked)
             if by_pixels:
@@ -105,10 +115,12 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
             tracked.rows.add(result, tracker.detector.scores)
             tracked.identity = tracker.identity or tracked.identity
             tracked.seconds = time.perf_counter() - started
+            saved = tracked.saved_texture()
             if tracked.skin:
-                tracked.skin.observe(frame, result, tracker.identity, make=mode == "textured")
+                make = mode == "textured" and saved is None
+                tracked.skin.observe(frame, result, tracker.identity, make=make)
             if overlay:
-                texture = tracked.skin.texture if tracked.skin else None
+                texture = saved or (tracked.skin.texture if tracked.skin else None)
                 overlay.add(renderer.draw(frame.image, result, tracker.identity, mode, texture=texture), frame.time_s)
             tell(len(tracked.rows), max(video.frames_promised, len(tracked.rows)))
     if overlay and overlay.error:
@@ -160,20 +172,24 @@ def stopped(tracked: Tracked) -> str:
 
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
     arrays = tracked.rows.arrays(tracked.identity)
-    solved = None
+    solved, skin = None, tracked.saved_texture()
     try:
-        solved = tracked.skin.learn(tracked.identity) if tracked.skin else None
+        solved = tracked.skin.learn(tracked.identity) if tracked.skin and skin is None else None
     finally:  # it takes a while and may be broken off
         if solved:
-            arrays |= skin_arrays(solved.lighting, solved.texture.light[None])
+            skin = solved.texture
+            arrays |= skin_arrays(solved.lighting, skin.light[None])
+        elif skin:
+            arrays["light"] = skin.light[None]
         write_npz(folder / "track.npz", arrays)
+    skin = skin if options.texture else None
     if tracked.identity is not None:
-        write_identity(folder / "identity.npz", tracked.identity)
+        write_identity(folder / "identity.npz", tracked.identity, skin)
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
     if options.drawn == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
-    texture = write_texture(folder, solved.texture if solved and options.texture else None)
+    texture = write_texture(folder, skin)
     exported = write_glb(folder, source.head, tracked.identity, arrays, texture)
     photometric = gain_report(tracked.gains)
     report = {**video_report(video, tracked, source, arrays), "photometric": photometric, "head_glb": exported}
