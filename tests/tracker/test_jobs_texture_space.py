@@ -102,6 +102,9 @@ def test_photos_of_one_person_have_a_light_each(folder: Path, tmp_path: Path) ->
     face = slice(100, 130), slice(140, 180)
     shown = drawn[1][face].mean((0, 1)) / drawn[0][face].mean((0, 1))
     assert shown == pytest.approx(np.array(TINTS[1]), rel=0.05), "each is worn in its own light"
+    run("fit", folder / "0.png", "-o", tmp_path / "out", "--same-person", "--no-texture", "--no-overlay")
+    assert not list((tmp_path / "out").glob("overlay*")), "nothing of an earlier run stays"
+    assert not (tmp_path / "out" / "texture.png").exists()
 
 
 def test_flames_space_explains_a_photo_on_flames_head_alone(folder: Path, tmp_path: Path) -> None:

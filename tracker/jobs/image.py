@@ -295,6 +295,8 @@ def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fi
     else:
         (folder / "identity.npz").unlink(missing_ok=True)
     mode = fitter.options.drawn
+    for earlier in (*folder.glob("overlay.png"), *folder.glob("overlay_[0-9][0-9][0-9].png")):
+        earlier.unlink()
     if mode != "off":
         for number, (seen, result) in enumerate(zip(pictures, results, strict=True), 1):
             worn = skin.texture(number - 1) if skin is not None else None
