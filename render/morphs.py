@@ -16,11 +16,9 @@ from torch import Tensor
 
 from models.arkit import arkit_params, speaks_arkit
 from models.arkit_names import ARKIT_NAMES
-from models.borrow import Surface, borrow_head
-from models.embedding import fit_builtin
-from models.head import Head, embed, pose_head, shape_head
-from models.transfer import Transfer
+from models.head import Head, pose_head, shape_head
 from models.types import HeadParams, Identity, MienError
+from render.borrowed import borrowed_head
 
 Floats = NDArray[np.float32]
 
@@ -44,7 +42,7 @@ def arkit_morphs(head: Head, identity: Identity) -> Morphs:
     _check(head, identity)
     head, code = head.to("cpu"), identity.shape.detach().cpu().to(head.template.dtype)
     if not speaks_arkit(head):
-        head = _with_borrowed_shapes(head, code)
+        head = borrowed_head(head, code)
         code = head.zero_identity()
     shaped = shape_head(head, code)
     one_each = torch.eye(len(ARKIT_NAMES), dtype=head.template.dtype)
@@ -71,22 +69,6 @@ def _check(head: Head, identity: Identity) -> None:
             f"expected {head.identity_size} finite numbers as the identity of '{head.name}', got "
             f"{list(code.shape)} with {int((~code.isfinite()).sum())} that are not; track the person again"
         )
-
-
-def _with_borrowed_shapes(head: Head, code: Tensor) -> Head:
-    """The person's own mesh as a head that speaks Apple's language; takes a second or two."""
-    vertices = shape_head(head, code).template
-    landmarks = embed(head.embedding, vertices).double().numpy()
-    mesh = vertices.double().numpy()
-    surface = Surface(head.uvs.numpy(), head.uv_triangles.numpy(), head.name, head.licence, head.sha256)
-    try:
-        fit = fit_builtin(mesh, head.triangles.numpy(), landmarks)
-        return borrow_head(Transfer(fit, mesh, head.triangles.numpy()), surface, other_people=False)
-    except (MienError, np.linalg.LinAlgError, RuntimeError) as error:
-        raise MienError(
-            f"this person's '{head.name}' looks too little like a head to lend it the 52 shapes ({error}); "
-            "track the person again, from nearer or in better light"
-        ) from error
 
 
 def rest_weights(identity: Identity) -> Tensor:
