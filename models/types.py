@@ -127,6 +127,14 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Known:
+    """How well something was seen that is learned once."""
+
+    std: float  # one standard deviation, in the unit told beside it
+    observed: bool  # False: it is taken to be as is usual, and `std` says how much the usual varies
+
+
+@dataclass(frozen=True)
 class Identity:
     """What is learned once of a person and a camera."""
 
@@ -136,6 +144,9 @@ class Identity:
     head: str  # name of the head that the code belongs to
     head_sha256: str
     neutral: Tensor | None = None  # [52] ARKit weights of the face at rest, which are not zero for everybody
+    focal_known: Known = Known(15.0, observed=False)  # percent of focal_px: lenses of 50 to 75 degrees
+    scale_known: Known = Known(6.0, observed=False)  # percent of every length: grown people differ by as much
+    neutral_known: Known = Known(0.02, observed=False)  # of ARKit weights
 
 
 @dataclass(frozen=True)

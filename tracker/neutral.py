@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arkit_names import ALWAYS_ZERO, ARKIT_NAMES, EYE_ROTATIONS
+from models.types import Known
 from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
@@ -27,6 +28,7 @@ STEP = 0.001  # of a weight, by which rest moves in a frame at most
 
 EYES_OPEN = 0.14  # of the eye's width
 MOUTH_CLOSED = 0.03  # of the distance between the outer corners of the eyes
+LEARNED = Known(BIN, observed=True)  # halves of a long clip agree within a bin
 TURNED = 0.5  # sine of the yaw beyond which the far half of the face is a guess
 
 _RESTING = np.array([name not in (*EYE_ROTATIONS, *ALWAYS_ZERO) for name in ARKIT_NAMES])  # gaze is a measured angle

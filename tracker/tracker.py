@@ -37,7 +37,7 @@ from tracker.fit import PersonFitter
 from tracker.glide import Glide
 from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.live import FrameFitter, LiveFit, Posterior, Seen
-from tracker.neutral import NeutralFace
+from tracker.neutral import LEARNED, NeutralFace
 from tracker.person import PersonCheck, PersonConfig
 from tracker.pose import first_camera, iod_px, motion_px
 
@@ -285,7 +285,8 @@ class HeadTracker:
             return
         known = 0.0 if self._identity.neutral is None else self._identity.neutral.numpy()
         if np.abs(self._at_rest.weights - known).max() > NOTED_NEUTRAL:
-            self._identity = replace(self._identity, neutral=torch.from_numpy(self._at_rest.weights))
+            neutral = torch.from_numpy(self._at_rest.weights)
+            self._identity = replace(self._identity, neutral=neutral, neutral_known=LEARNED)
 
     def _freeze(self, identity: Identity) -> None:
         self._enrolment = None

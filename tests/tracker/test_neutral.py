@@ -130,6 +130,7 @@ def test_a_tracker_learns_rest_once_the_identity_is_settled() -> None:
     assert who.identity is not None
     assert who.identity.neutral is not None
     assert who.identity.neutral[BROW] > 0.1
+    assert who.identity.neutral_known.observed
 
 
 def tracker_of(actor: Actor, neutral: Floats | None = None) -> HeadTracker:

@@ -12,8 +12,8 @@ from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.library import load_head
 from models.npz import Array, read_npz, write_npz
-from models.types import Identity, MienError
-from tracker.jobs.results import output_folder, read_identity, read_report, write_identity, write_report
+from models.types import Identity, Known, MienError
+from tracker.jobs.results import observability, output_folder, read_identity, read_report, write_identity, write_report
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,22 @@ def test_an_identity_comes_back_as_it_was(head: Head, identity: Identity, tmp_pa
     else:
         assert read.neutral is not None
         assert torch.equal(read.neutral, neutral)
+
+
+def test_how_well_a_person_was_seen_comes_back_too(head: Head, identity: Identity, tmp_path: Path) -> None:
+    file = tmp_path / "identity.npz"
+    write_identity(file, identity)
+    assert not any(known["observed"] for known in observability(read_identity(file, head)).values())
+    saved = replace(identity, focal_known=Known(3.5, observed=True), neutral_known=Known(0.25, observed=True))
+    write_identity(file, saved)
+    assert observability(read_identity(file, head)) == {
+        "focal": {"std_percent": 3.5, "observed": True},
+        "scale": {"std_percent": 6.0, "observed": False},
+        "neutral": {"std": 0.25, "observed": True},
+    }
+    older = {key: array for key, array in read_npz(file).items() if "std" not in key and "observed" not in key}
+    write_npz(file, older)
+    assert observability(read_identity(file, head)) == observability(identity)
 
 
 def test_an_identity_of_another_head_is_refused(head: Head, identity: Identity, tmp_path: Path) -> None:
@@ -67,6 +83,9 @@ def test_an_identity_of_another_head_is_refused(head: Head, identity: Identity, 
         ("neutral", np.zeros((2, 2))),
         ("neutral", np.full(52, "a")),
         ("neutral", np.full(52, np.nan)),
+        ("focal_std_percent", np.array(-1.0)),
+        ("scale_observed", np.array(2)),
+        ("neutral_observed", None),
         ("shape", None),
         ("head", None),
     ],

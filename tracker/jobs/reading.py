@@ -50,7 +50,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise MienError(f"{path}: expected a picture, but this is a folder") from None
     except UnidentifiedImageError:
         kinds = ", ".join(PICTURE_FORMATS)
-        raise MienError(f"{path}: expected a picture ({kinds}), but it is none of these; convert it") from None
+        raise MienError(
+            f"{path}: expected a picture ({kinds}), but it is none of these; convert it, or `mien track` it if it moves"
+        ) from None
     except Image.DecompressionBombError:
         raise MienError(f"{path}: expected at most {MAX_PIXELS // 10**6} million pixels; shrink it") from None
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, struct.error, MemoryError) as error:
@@ -188,7 +190,8 @@ def open_container(path: Path) -> Any:
         return av.open(name, options={"protocol_whitelist": "file", "format_whitelist": VIDEO_FORMATS})
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MienError(f"{path}: expected a video that FFmpeg reads, but: {reason}") from error
+        remedy = "for pictures there is `mien fit`" if path.suffix.lower() in PICTURE_SUFFIXES else "get it again"
+        raise MienError(f"{path}: expected a video that FFmpeg reads, but: {reason}; {remedy}") from error
 
 
 def _video_stream(container: Any, path: Path) -> Any:

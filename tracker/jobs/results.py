@@ -12,11 +12,13 @@ import torch
 from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.npz import Array, check_array, read_npz, write_npz
-from models.types import Identity, MienError
+from models.types import Identity, Known, MienError
 from render.texture import Texture
 from tracker.jobs.known_skin import saved_skin
 
 SCHEMA = 1
+KNOWN = {"focal_known": "focal_std_percent", "scale_known": "scale_std_percent", "neutral_known": "neutral_std"}
+# How well each was seen, by Identity's fields: what the standard deviations are called in files, unit and all.
 _LARGEST = 100.0  # standard deviations or weights: no person comes near
 
 
@@ -43,6 +45,9 @@ def write_identity(path: Path, identity: Identity, skin: Texture | None = None) 
     }
     if identity.neutral is not None:
         arrays["neutral"] = identity.neutral.detach().cpu().numpy().astype(np.float32)
+    for name, key in KNOWN.items():
+        known: Known = getattr(identity, name)
+        arrays |= {key: np.array(known.std, np.float64), observed_key(name): np.array(known.observed)}
     write_npz(path, arrays | saved_skin(skin))
 
 
@@ -68,7 +73,29 @@ def read_identity(path: Path, head: Head) -> Identity:
         head=name,
         head_sha256=sha256,
         neutral=None if neutral is None else _numbers(path, "neutral", neutral, len(ARKIT_NAMES)),
+        **{name: _known(path, arrays, name) for name in KNOWN if KNOWN[name] in arrays},
     )
+
+
+def observability(identity: Identity) -> dict[str, dict[str, float | bool]]:
+    """For reports: how well it was seen what is learned once."""
+    return {
+        name.removesuffix("_known"): {key.split("_", 1)[1]: known.std, "observed": known.observed}
+        for name, key in KNOWN.items()
+        for known in [getattr(identity, name)]
+    }
+
+
+def observed_key(name: str) -> str:
+    """What a file calls whether it was seen."""
+    return name.replace("known", "observed")
+
+
+def _known(path: Path, arrays: dict[str, Array], name: str) -> Known:
+    observed = arrays.get(observed_key(name))
+    if observed is None or observed.dtype != np.bool_ or observed.shape != ():
+        raise MienError(f"{path}: expected {observed_key(name)} to be true or false")
+    return Known(_positive(path, KNOWN[name], arrays[KNOWN[name]]), bool(observed))
 
 
 def _text(path: Path, arrays: dict[str, Array], key: str) -> str:

@@ -26,7 +26,7 @@ from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import Video, open_video
-from tracker.jobs.results import Source, output_folder, read_identity, write_identity, write_report
+from tracker.jobs.results import Source, observability, output_folder, read_identity, write_identity, write_report
 from tracker.jobs.texture_files import open_texture_space, skin_arrays, texture_space_facts, write_texture
 from tracker.jobs.track_rows import TrackRows
 from tracker.landmarks import open_detector
@@ -39,8 +39,8 @@ SCALE = (
     "depth included, is off by as much."
 )
 LENS = (
-    "Estimated under a prior of 60 degrees across the diagonal: a guess of some 10 to 20 % where the head neither "
-    "turned nor changed its distance much."
+    "Assumed, not measured: the detector's landmarks do not show the lens, however the head turns or comes nearer. "
+    "Ordinary ones differ by some 15 %, and distances are off by as much."
 )
 LIMITS = (
     "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
@@ -234,6 +234,7 @@ def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
         "size_px": list(identity.size_px),
         "head": identity.head,
         "neutral_learned": identity.neutral is not None,
+        "observability": observability(identity),
         "lens": LENS,
         "scale": SCALE,
     }
