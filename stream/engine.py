@@ -103,8 +103,8 @@ class Engine:
             if self._filling or self._closed:
                 return
             self._filling = True
-        # Not as a daemon: a program that ends while MediaPipe opens its models is aborted by the system.
-        threading.Thread(target=self._fill, name="next-tracker").start()
+        # No daemon, as the session's thread is that starts it: a program that ends in native code is aborted.
+        threading.Thread(target=self._fill, name="next-tracker", daemon=False).start()
 
     def _fill(self) -> None:
         tracker: Tracker | None = None

@@ -31,7 +31,15 @@ def arrived(index: int, width: int = 640, height: int = 480) -> Arrived:
     video = VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
     video = video.reformat(width, height, "yuv420p")
     video.pts, video.time_base = 3000 * index, Fraction(1, 90_000)
-    return Arrived(video, None, index, 3000 * index, index / 30, 0.0)
+    return Arrived(video, None, True, index, 3000 * index, index / 30, 0.0)
+
+
+def stopped(worker: Worker, ended: threading.Event) -> bool:
+    """Its thread is gone, too: one that still frees tensors when the program ends would abort it."""
+    worker.stop()
+    told = ended.wait(90)
+    worker._thread.join(90)
+    return told
 
 
 def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
@@ -57,8 +65,7 @@ def test_parameters_leave_before_their_frame_is_drawn(engine: Engine) -> None:
         drawn.clear()
         worker.inbox.put(arrived(index))
         assert drawn.wait(90), told
-    worker.stop()
-    assert ended.wait(90)
+    assert stopped(worker, ended)
     assert told == [(what, index) for index in range(4) for what in ("tracked", "drawn")]
 
 
@@ -88,8 +95,7 @@ def test_pictures_may_change_their_size_at_any_frame(engine: Engine) -> None:
         drawn.clear()
         worker.inbox.put(arrived(index, *size))
         assert drawn.wait(90), failures
-    worker.stop()
-    assert ended.wait(90)
+    assert stopped(worker, ended)
     assert not failures
     assert told == [(size, size) for size in sizes]
 
@@ -118,8 +124,7 @@ def test_what_the_frame_in_hand_learned_belongs_to_the_head_before(engine: Engin
         tracked.clear()
         worker.inbox.put(arrived(index))
         assert tracked.wait(90), told
-    worker.stop()
-    assert ended.wait(90)
+    assert stopped(worker, ended)
     assert told[0] == 0
     assert told[1:]
     assert set(told[1:]) == {1}
@@ -146,7 +151,6 @@ def test_a_session_ends_while_its_skin_is_being_solved(engine: Engine, monkeypat
             while worker.tracked <= index:
                 assert not ended.wait(0.002)
         assert begun.is_set(), "no skin was begun"
-        worker.stop()
-        assert ended.wait(90)
+        assert stopped(worker, ended)
     finally:
         go_on.set()

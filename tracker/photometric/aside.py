@@ -29,7 +29,7 @@ class Aside:
         with self._lock:
             self._works.append(work)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name)
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=False)
                 self._thread.start()
 
     def drop(self, work: Work) -> None:
