@@ -16,6 +16,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.exceptions import OperationError
@@ -105,6 +106,7 @@ class Connection:
         self._on_frame, self._on_change, self._on_encoded = on_frame, on_change, on_encoded
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=list(settings.ice_servers)))
         self._overlay = OverlayTrack(self._sent)
+        self._transceiver: RTCRtpTransceiver | None = None
         self._sender: RTCRtpSender | None = None
         self._receiver: RTCRtpReceiver | None = None
         self._receiving: asyncio.Task[None] | None = None
@@ -117,12 +119,17 @@ class Connection:
     def connected(self) -> bool:
         return self._peer.connectionState == "connected"
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the client takes the overlay; one that offers its video as `sendonly` does not."""
+        return self._transceiver is not None and self._transceiver.currentDirection == "sendrecv"
+
     async def answer(self, offer: str) -> str:
         """SDP in, SDP out; raises BadOffer or NoVideoCodec for what cannot be answered."""
         checked = sdp_text.checked_offer(offer, self._settings.keep_candidates)
         self._peer.on("track", self._take_track)
         self._peer.on("connectionstatechange", self._changed)
-        transceiver = self._peer.addTransceiver(self._overlay, direction="sendrecv")
+        self._transceiver = transceiver = self._peer.addTransceiver(self._overlay, direction="sendrecv")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType in ("video/VP8", "video/rtx")])
         self._sender, self._receiver = transceiver.sender, transceiver.receiver

@@ -216,8 +216,9 @@ class Session:
         self._metrics.frames_received.inc()
         self._size_px = video.width, video.height
         time_s = self._clock.time_s(video.pts)
-        arrived_s = time.perf_counter()
-        self._worker.inbox.put(Arrived(video, connection, self._frames, video.pts % RTP_WRAP, time_s, arrived_s))
+        rtp_time, arrived_s = video.pts % RTP_WRAP, time.perf_counter()
+        watched = connection.is_watched
+        self._worker.inbox.put(Arrived(video, connection, watched, self._frames, rtp_time, time_s, arrived_s))
         self._frames += 1
 
     def _refuse_size(self, size: TooLarge) -> None:

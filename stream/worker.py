@@ -37,6 +37,7 @@ class Arrived:
 
     video: VideoFrame
     source: object  # the connection it came by
+    is_watched: bool  # there is somebody to draw for
     index: int
     rtp_time: int  # 90 kHz, modulo 2^32
     time_s: float  # since the session's first frame, across reconnections
@@ -136,13 +137,13 @@ class Worker:
             tracked_s = time.perf_counter()
             self._tell_identity(tracker.identity)
             self._learn_skin(frame, result, tracker.identity)
-            overlay = self._draw(image, result, arrived.video)
+            overlay = self._draw(image, result, arrived.video) if arrived.is_watched else None
             if overlay is not None:
                 self._outputs.drawn(arrived, overlay)
-            drawn_s = time.perf_counter()
+                self._times.record("draw", 1e3 * (time.perf_counter() - tracked_s))
             self.tracked += 1
             self.busy_since_s = None
-            self._record(result, queue_ms, converted_s - taken_s, tracked_s - converted_s, drawn_s - tracked_s)
+            self._record(result, queue_ms, converted_s - taken_s, tracked_s - converted_s)
 
     def _draw(self, image: NDArray[np.uint8], result: TrackResult, timing: VideoFrame) -> VideoFrame | None:
         """The picture to send back, or None where none is wished. Its legend is the page's own."""
@@ -175,11 +176,9 @@ class Worker:
             self._identity = identity
             self._outputs.learned(identity, self._begun)
 
-    def _record(self, result: TrackResult, queue_ms: float, convert_s: float, track_s: float, draw_s: float) -> None:
+    def _record(self, result: TrackResult, queue_ms: float, convert_s: float, track_s: float) -> None:
         self._times.record("queue", queue_ms)
         self._times.record("convert", 1e3 * convert_s)
         self._times.record("detect", result.detect_ms)
         self._times.record("fit", result.fit_ms)
         self._times.record("track", 1e3 * track_s)
-        if self.overlay != "off":
-            self._times.record("draw", 1e3 * draw_s)

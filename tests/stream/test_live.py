@@ -113,6 +113,21 @@ def test_overlay_and_pause_follow_control(server: Running) -> None:
     asyncio.run(visit())
 
 
+def test_nothing_is_drawn_for_a_client_that_takes_no_video(server: Running) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello(overlay="mesh")
+            await guest.show_face(direction="sendonly")
+            await guest.until(lambda: len(guest.of("params")) >= 10)
+            stages = (await guest.hear("stats", len(guest.of("stats")) + 1))["stages_ms"]
+            assert "track" in stages
+            assert "draw" not in stages
+            await guest.show_face()
+            await guest.until(lambda: guest.overlays and "draw" in guest.of("stats")[-1]["stages_ms"])
+
+    asyncio.run(visit())
+
+
 def test_timestamps_may_wrap_around(server: Running) -> None:
     """RTP time is 32 bits: a day of video passes its end twice."""
 

@@ -97,13 +97,13 @@ class Visitor:
         await self.say(type="hello", **wishes)
         return await self.hear("welcome")
 
-    async def show_face(self, camera: ClipTrack | None = None) -> None:
+    async def show_face(self, camera: ClipTrack | None = None, direction: str = "sendrecv") -> None:
         """Offer the clip and take the answer; returns before media flow."""
         await self.hang_up()
         self.camera = camera or ClipTrack()
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peer.on("track", lambda track: self._tasks.append(asyncio.create_task(self._look(track))))
-        self.peer.addTrack(self.camera)
+        self.peer.addTransceiver(self.camera, direction=direction)
         await self.peer.setLocalDescription()
         answers = len(self.of("answer"))
         await self.say(type="offer", sdp=self.peer.localDescription.sdp)
