@@ -15,7 +15,6 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from models.head import Head, embed
-from render.studio.paint import sky_seen
 from render.texture import NEAR_M, face_reach
 from tracker.photometric.colours import LUMINANCE
 
@@ -25,7 +24,6 @@ FUNCTIONS = 60  # of the process that are kept
 TONE_STD, SHARED_STD, SIDED_STD = 0.25, 0.06, 0.025  # of albedo
 SHARED_M, SIDED_M = 0.022, 0.022  # over which a patch changes
 FEATURE_STD = 0.15
-SKY_VIEWS = 14  # directions from which light is followed to the surface
 
 # Landmarks between which lie the lips, and the two rows of each brow.
 LIPS = ((61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291), (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
@@ -42,7 +40,6 @@ class AlbedoSpace:
     mean: Tensor  # [V, 3]
     basis: Tensor  # [V, K], the first column everywhere the same
     skin: Tensor  # [S] int64: the vertices of the face whose look this describes
-    sky: Tensor  # [V] how much of the light around reaches a place that others stand before, 0 to 1
     reach: Tensor  # [V] 1 on the face, falling to 0 where hair, ears and clothes are more likely than skin
     area: Tensor  # [V] square metres at rest
     luminance: float  # what the mean of a face's albedo is taken to be: only its product with light is ever seen
@@ -63,7 +60,6 @@ class AlbedoSpace:
             mean=torch.from_numpy(tone).float().expand(len(rest), 3),
             basis=torch.from_numpy(columns).float(),
             skin=torch.from_numpy(skin),
-            sky=torch.from_numpy(sky_seen(rest, head.triangles.cpu().numpy(), SKY_VIEWS)).float(),
             reach=torch.from_numpy(face_reach(head)),
             area=torch.from_numpy(_areas(rest, head.triangles.cpu().numpy())).float(),
             luminance=float(tone @ LUMINANCE),

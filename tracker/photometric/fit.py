@@ -27,10 +27,12 @@ from tracker.photometric.surface import FaceSurface
 from tracker.photometric.texture import TextureSolver, samples_of
 from tracker.photometric.view import Seen, View, read_colours
 from tracker.residuals import Observed, mean_error_iod
+from tracker.solver import Linearise, Normal
 
 MOST_WORSE_IOD = 0.002  # than the landmarks' own answer, the landmarks may become
 BLURS = (0.8, 0.3)  # of the picture in each pass, times the distance between vertices
 SEEN_FROM = 0.3  # cosine: nearer to its outline a face's pixels are mixed with what is behind
+SHAPE_HOLD = 4.0  # precision that holds a shape where the landmarks left it: shadows of one picture would pull at it
 VERTEX_TEXELS = 4  # of a texture that one vertex stands for
 
 
@@ -64,7 +66,6 @@ class PhotometricFitter:
         self.config = config or PixelConfig()
         self.surface = FaceSurface(person.head, skin.space)
         self.refiner = Refiner(self.surface, skin.space, person.layout, self.config)
-        self._sky = skin.space.sky[skin.space.skin][:, None].expand(-1, 3)
 
     @torch.inference_mode()
     def fit(
@@ -75,23 +76,23 @@ class PhotometricFitter:
         Without `geometry` albedo and light alone are: what the pixels say of the landmarks' answer as it is.
         """
         layout = self._person.layout
-        state = layout.pack(view.params[None], view.camera[None], identity.shape.to(self._sky)[None])
+        state = layout.pack(view.params[None], view.camera[None], identity.shape.to(self._person.neutral)[None])
         start, observed = state, self._observe(view, seen, state)
-        landmarks = self._person.energy(observed)
+        landmarks = held(self._person.energy(observed), layout.columns.identity, state)
         limit = self._landmark_error(state, observed) + MOST_WORSE_IOD
         moving = torch.full((layout.columns.count,), geometry)
         if known is not None:
             moving[layout.columns.identity] = False
             moving[layout.columns.focal] = False
         appearance = known.appearance if known is not None else None
-        still = self._sky if known is None else known.detail
+        detail = torch.ones(self.surface.count, 3) if known is None else known.detail
         passes = []
         for blur in BLURS if known is None else BLURS[-1:]:
             now, one = self._seen(view, state, observed)
             if appearance is None:
                 lighting = self._skin.light(samples_of(self._space, [now], [one]))
                 appearance = Appearance(lighting.mean, lighting.weights, lighting.light)
-            picture = self._picture(now, one, blur, self._shape(state), appearance, still)
+            picture = self._picture(now, one, blur, self._shape(state), appearance, detail)
             refined = self.refiner.refine(
                 landmarks,
                 lambda candidate: self._landmark_error(candidate, observed) <= limit,
@@ -131,7 +132,7 @@ class PhotometricFitter:
             return float("nan")
         normals = vertex_normals(vertices, head.triangles) @ view.camera.rotation.T
         if texture is None:
-            albedo = self._space.at(appearance.weights, appearance.mean).clamp_min(5e-3) * self._space.sky[:, None]
+            albedo = self._space.at(appearance.weights, appearance.mean).clamp_min(5e-3)
             colours = interpolate(albedo * lit_irradiance(normals, appearance.light), head.triangles, hits)
         else:
             places = interpolate(head.uvs, head.uv_triangles, hits)
@@ -163,7 +164,7 @@ class PhotometricFitter:
         )
 
     def _picture(
-        self, view: View, seen: Seen, blur: float, shape: Tensor, appearance: Appearance, still: Tensor
+        self, view: View, seen: Seen, blur: float, shape: Tensor, appearance: Appearance, detail: Tensor
     ) -> Picture:
         """The face's vertices count by their area as seen, but for those that the model cannot explain."""
         skin = self._space.skin
@@ -174,12 +175,12 @@ class PhotometricFitter:
         share = self._space.area[skin] * seen.facing[skin].clamp_min(0) * visible
         posed = self.surface.pose(view.params, view.camera, shape, jacobian=False)
         found = read_colours(values, seen.points_px[skin])[:, :3]
-        missed = (found - self.refiner.predict(posed, appearance, still)).abs().amax(1)
+        missed = (found - self.refiner.predict(posed, appearance, detail)).abs().amax(1)
         usual = missed[visible].median() if len(points) else missed.new_tensor(self.config.noise)
         noise = float(usual.clamp_min(self.config.noise))
         scale = self.config.robust * noise
         trust = (scale * scale / (scale * scale + missed * missed)) ** 2
-        return Picture(values, share * trust, still, (self.config.noise / noise) ** 2)
+        return Picture(values, share * trust, detail, (self.config.noise / noise) ** 2)
 
     def _landmark_error(self, state: Tensor, observed: Observed) -> float:
         found = self._person.layout.unpack(state, observed.principal_px)
@@ -225,3 +226,17 @@ def _blurred_with_slopes(view: View, sigma_px: float) -> Tensor:
     right, down = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2, (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
     stacked = np.concatenate([shown, right, down], 2).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(stacked))
+
+
+def held(linearise: Linearise, columns: slice, start: Tensor) -> Linearise:
+    """An energy that also holds some unknowns where they start."""
+
+    def linearise_held(state: Tensor) -> Normal:
+        normal = linearise(state)
+        away = state[:, columns] - start[:, columns]
+        hessian, gradient = normal.hessian.clone(), normal.gradient.clone()
+        hessian.diagonal(dim1=1, dim2=2)[:, columns] += SHAPE_HOLD
+        gradient[:, columns] += SHAPE_HOLD * away
+        return Normal(hessian, gradient, {**normal.error_by_term, "held": SHAPE_HOLD * (away * away).sum(1)})
+
+    return linearise_held

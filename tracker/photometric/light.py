@@ -75,8 +75,7 @@ def solve_light(
     """Pictures of `one_room` share their light but for its exposure; else each has its own."""
     config = config or LightConfig()
     basis, mean = space.basis[samples.vertex], space.mean[samples.vertex]
-    sky = space.sky[samples.vertex][:, None]
-    harmonics = sh_basis(samples.normals) * sky  # [N, 9]
+    harmonics = sh_basis(samples.normals)  # [N, 9]
     pictures = int(samples.picture.max()) + 1
     room = torch.zeros_like(samples.picture) if one_room else samples.picture
     rooms = [(room == number).nonzero()[:, 0] for number in range(1 if one_room else pictures)]
@@ -96,11 +95,11 @@ def solve_light(
             _light_step(harmonics[one], lit[one], seen[one], weight[one], light, config)
             for one, light in zip(rooms, lights, strict=True)
         ])  # fmt: skip
-        shading = _shading(samples.normals, rooms, lights) * sky * gain
+        shading = _shading(samples.normals, rooms, lights) * gain
         weights = _albedo_step(basis, mean, shading, seen, weight)
         weights, lights = _fix_gauge(space, weights, lights)
         albedo = (mean + basis @ weights).clamp_min(5e-3)
-        shading = _shading(samples.normals, rooms, lights) * sky
+        shading = _shading(samples.normals, rooms, lights)
         if one_room:
             gains = _gain_step(albedo * shading, seen, weight, samples.picture, gains)
             lights, gains = lights * gains[0], gains / gains[0]
@@ -111,7 +110,7 @@ def solve_light(
 
 
 def light_on(albedo: Tensor, samples: Samples, config: LightConfig | None = None) -> Tensor:
-    """The light [9, 3] of one picture in which the samples' albedo [N, 3] is known, hidden sky in it."""
+    """The light [9, 3] of one picture in which the samples' albedo [N, 3] is known."""
     config = config or LightConfig()
     harmonics, seen = sh_basis(samples.normals), samples.colours.clamp_min(1e-4)
     slope = seen.clamp_min(config.darkest) ** (1 / GAMMA - 1) / GAMMA

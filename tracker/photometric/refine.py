@@ -55,7 +55,7 @@ class Picture:
 
     values: Tensor  # [9, H, W]: red, green, blue; their slopes to the right; their slopes down
     share: Tensor  # [P] of the face's vertices: area, how well seen, how far believed
-    still: Tensor  # [P, 3] what the smooth albedo is multiplied by: sky that is hidden, detail of the skin
+    detail: Tensor  # [P, 3] of the skin, where it is known: what the smooth albedo is multiplied by
     say: float  # of the pixels against the landmarks, at most: albedo and light do not depend on it
 
 
@@ -126,11 +126,11 @@ class Refiner:
                 break
         return Refined(state, appearance, (first, float(normal.error) + picture.say * pixels.energy), count)
 
-    def predict(self, posed: Posed, appearance: Appearance, still: Tensor) -> Tensor:
+    def predict(self, posed: Posed, appearance: Appearance, detail: Tensor) -> Tensor:
         """Shown values [P, 3] of the skin."""
         normals = torch.nn.functional.normalize(posed.raw_normals, dim=-1)
         albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
-        return (albedo * still * lit_irradiance(normals, appearance.light)).clamp_min(1e-5) ** (1 / GAMMA)
+        return (albedo * detail * lit_irradiance(normals, appearance.light)).clamp_min(1e-5) ** (1 / GAMMA)
 
     def _linearise(
         self,
@@ -156,7 +156,7 @@ class Refiner:
         harmonics = sh_basis(normals)  # [P, 9]
         albedo = (appearance.mean[self._space.skin] + self._basis @ appearance.weights).clamp_min(5e-3)
         irradiance = lit_irradiance(normals, appearance.light).clamp_min(1e-4)
-        shown = (albedo * picture.still * irradiance) ** (1 / GAMMA)
+        shown = (albedo * picture.detail * irradiance) ** (1 / GAMMA)
         by_log = shown / GAMMA  # how shown values follow the logarithm of albedo or light
         config = self.config
         root = (picture.share * (config.independent / picture.share.sum().clamp_min(1e-9))).sqrt() / config.noise

@@ -61,7 +61,7 @@ class StatisticalAlbedo:
         """Code [K] and tint [3], as lights and trust are now."""
         vertex, count = samples.vertex, self.textures.size
         seen = samples.colours.clamp_min(1e-4) ** (1 / GAMMA)
-        lit = lighting.shading(samples.normals, samples.picture) * self.space.sky[vertex][:, None]
+        lit = lighting.shading(samples.normals, samples.picture)
         lit = lit.clamp_min(1e-5) ** (1 / GAMMA)
         weight = samples.weights * lighting.trust * (config.independent / max(len(seen), 1)) / config.noise**2
         mean, components = self._mean[vertex], self._components[vertex]

@@ -69,7 +69,7 @@ class TextureSolver:
         """The light [9, 3] of one more picture of a person whose albedo is known."""
         seen = Seen.of(shape_head(self.head, identity.shape.to(self.head.template)), view)
         samples = samples_of(self.space, [view], [seen])
-        albedo = self.space.at(lighting.weights, lighting.mean).clamp_min(5e-3) * self.space.sky[:, None]
+        albedo = self.space.at(lighting.weights, lighting.mean).clamp_min(5e-3)
         return light_on(albedo[samples.vertex], samples, self._config)
 
     def solve(self, identity: Identity, views: Sequence[View], one_room: bool = True) -> Solved:
