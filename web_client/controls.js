@@ -133,8 +133,8 @@ export class Controls {
       ...Object.fromEntries(["mirror", "avatar", "head", "learn", "record", "copy", "full"].map((id) => [id[0], () => byId(id).click()])),
     });
     addEventListener("keydown", (event) => {
-      const typing = isKiosk || /** @type {HTMLElement} */ (event.target).closest?.("input, select");
-      if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) keys[event.key.toLowerCase()]?.();
+      const deaf = isKiosk || /** @type {HTMLElement} */ (event.target).closest?.("input, select");
+      if (!deaf && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat) keys[event.key.toLowerCase()]?.();
     });
   }
 

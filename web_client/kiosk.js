@@ -4,7 +4,7 @@
 
 const ATTRACT_AFTER_MS = 2500; // without a face
 const FORGET_AFTER_MS = 6000;
-const RESTART_AFTER_MS = 5000; // should the page itself fail
+const RESTART_AFTER_MS = 3000; // should the page itself fail
 
 let restarting = false;
 

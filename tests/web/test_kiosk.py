@@ -10,7 +10,7 @@ from tests.web.conftest import FLAGS, START_WITHIN_MS
 from tests.web.visit import Visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Playwright
+    from playwright.sync_api import Playwright, Route
 
 # The browser's camera through a canvas, so that a person can leave: `away` shows an empty room instead.
 LEAVING = """const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -55,3 +55,25 @@ def test_it_attracts_in_an_empty_room(server: Running, playwright: "Playwright",
         visit.page.wait_for_selector("body[data-attract]")
         visit.until_shown("Show me your face")
     assert visit.complaints == []
+
+
+def test_a_page_that_fails_begins_anew_when_the_server_is_there(server: Running, visit: Visit) -> None:
+    visit.forgive = lambda complaint: "ERR_FAILED" in complaint or "our own" in complaint
+    refused: list[str] = []
+    away = True
+
+    def answer(route: "Route") -> None:
+        if away:
+            refused.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    visit.page.route("**/healthz", answer)
+    visit.open(f"{server.http}/?kiosk")
+    visit.page.evaluate("setTimeout(() => { globalThis.failed = true; throw new Error('our own'); })")
+    visit.until(lambda: refused, "a look for the server")
+    assert visit.page.evaluate("globalThis.failed"), "without a server there is no page to go on from"
+    with visit.page.expect_event("load"):
+        away = False
+    visit.until_status("Tracking")
