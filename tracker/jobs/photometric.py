@@ -55,8 +55,8 @@ class PicturesByPixels:
         refined = replace(
             fit,
             identity=identity,
-            params=_rows(found.params),
-            camera=_rows(found.camera),
+            params=found.params[None],
+            camera=found.camera[None],
             fitted_px=found.fitted_px[None],
             fitted_m=found.fitted_m[None],
             error_iod=torch.tensor([found.error_iod]),
@@ -174,8 +174,3 @@ def _saved(before: float, after: float) -> float:
 def _median(values: list[float]) -> float:
     known = [value for value in values if math.isfinite(value)]
     return float(np.median(known)) if known else math.nan
-
-
-def _rows(value: Any) -> Any:
-    """HeadParams or a Camera with a batch of one."""
-    return replace(value, **{name: getattr(value, name)[None] for name in value.__dataclass_fields__})
