@@ -17,9 +17,8 @@ from tracker.photometric.atlas import Atlas
 from tracker.photometric.colours import GAMMA, LUMINANCE
 from tracker.photometric.light import LightConfig, Lighting, Samples, solve_light
 
-TURNS = 3
+TURNS = 2
 DARKEST = 0.08  # of shown values
-SMOOTH_SHARE = 0.5  # of the smooth albedo's usual size, beside a code
 MOST_TINT = 2.0  # of shown values: what white balance and exposure leave open
 
 
@@ -67,7 +66,7 @@ class StatisticalAlbedo:
         mean, components = self._mean[vertex], self._components[vertex]
         # The smooth albedo in shown values, to first order.
         slope = self.space.mean[vertex] ** (1 / GAMMA - 1) / GAMMA
-        smooth = SMOOTH_SHARE * self.space.basis[vertex]
+        smooth = self.space.basis[vertex]
         size, each = count + 3 * smooth.shape[1], smooth.shape[1]
         code, tint = mean.new_zeros(count), mean.new_ones(3)
         for _ in range(2):
