@@ -9,7 +9,7 @@ lens and gaze are told corrected, while the landmarks stay where they were seen:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,20 +112,24 @@ def _lids_rise(head: Head, motion: Tensor) -> float:
 def looking(params: HeadParams, looks: Floats, lids: LidShapes) -> HeadParams:
     """Both eyes turned to pitch and yaw [2]; lids that would follow are held where they are."""
     before = params.eyes.numpy()
-    eyes = before.copy()
+    eyes, expression = before.copy(), params.expression.numpy().copy()
     eyes[:, :2] = looks
-    expression = params.expression.numpy().copy()
-    for side, (blink, wide) in enumerate(zip(lids.blink, lids.wide, strict=True)):
-        close = -lids.per_radian * float(eyes[side, 0] - before[side, 0])  # what the lids would open by
-        if close > 0:
-            taken = min(close, lids.wide_share * max(float(expression[wide]), 0.0))
-            expression[wide] -= taken / lids.wide_share
-            expression[blink] += close - taken
-        else:
-            taken = min(-close, max(float(expression[blink]), 0.0))
-            expression[blink] -= taken
-            expression[wide] += (-close - taken) / lids.wide_share
-    return params.with_(eyes=torch.from_numpy(eyes), expression=torch.from_numpy(expression))
+    for blink, wide, lowered in zip(lids.blink, lids.wide, (eyes[:, 0] - before[:, 0]).tolist(), strict=False):
+        _hold_lid(expression, blink, wide, -lids.per_radian * lowered, lids.wide_share)
+    return replace(params, eyes=torch.from_numpy(eyes), expression=torch.from_numpy(expression))
+
+
+@compiled
+def _hold_lid(expression: Any, blink: int, wide: int, close: float, wide_share: float) -> None:
+    """Take back what a lid would open by, `close` in eyeBlinks: from one shape as far as it goes, then by the other."""
+    if close > 0:
+        taken = min(close, wide_share * max(expression[wide], 0.0))
+        expression[wide] -= taken / wide_share
+        expression[blink] += close - taken
+    else:
+        taken = min(-close, max(expression[blink], 0.0))
+        expression[blink] -= taken
+        expression[wide] += (-close - taken) / wide_share
 
 
 # Where the head is.

@@ -57,11 +57,11 @@ class NeutralFace:
             self._target = np.where(_RESTING, self._percentile(), 0).astype(np.float32)
         if self._frames % MEMORY_FRAMES == 0:
             self._counts *= 0.5
-        self.weights = self.weights + np.clip(self._target - self.weights, -STEP, STEP)
+        self.weights = self.weights + np.minimum(np.maximum(self._target - self.weights, -STEP), STEP)
 
     def relative(self, weights: Floats) -> Floats:
         """Weights [52] as told: 0 at rest, and 1 still 1."""
-        return np.asarray(np.clip((weights - self.weights) / (1 - self.weights), 0, 1))
+        return np.asarray(np.minimum(np.maximum((weights - self.weights) / (1 - self.weights), 0), 1))
 
     def _percentile(self) -> Floats:
         below = np.cumsum(self._before + self._counts, 1)
