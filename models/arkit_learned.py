@@ -1,11 +1,15 @@
 """Landmarks' motion as ARKit weights, by what the detector shows of each motion rather than by what a head does.
 
 The detector reports only a part of a true motion (a fifth of a squint, half of a sideways jaw) and makes one out of
-another. So the responses were learned: people of the studio moved all weights at random, were filmed, detected and
-tracked, and the landmarks' offsets from rest regressed on the weights, on the head's turning and on the gaze
-(`tracker/jobs/calibration.py`). What the regression leaves over is the noise that the weights are looked for in. They
-are solved together, each in 0 to 1. Offsets are in the head frame and in inter-ocular distances, so heads of every kind
-are read alike.
+another. So the responses were learned: people of the studio, each with shapes a little different from the next one's,
+moved all weights at random and one by one, were filmed, detected and tracked, and the landmarks' offsets from rest
+regressed on the weights, on the head's turning and on the gaze (`tracker/jobs/calibration.py`). What the regression
+leaves over is the noise that the weights are looked for in. They are solved together, each in 0 to 1, with a slight
+pull towards 0.
+
+The landmarks are the detected ones with their depth, not the fitted ones: a head's shapes cannot take all that the
+detector shows, and the depth, which the fit has no use for, tells lips and jaws apart. Offsets are in the head frame
+and in inter-ocular distances, so heads of every kind are read alike.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 from models.arkit_names import ARKIT_NAMES
 from models.box_solve import solve_box
 from models.npz import read_npz
+from models.types import Camera, Landmarks
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +43,18 @@ class LearnedResponses:
         right = (offsets @ self.pull).astype(np.float64) - beside @ self.background
         before = np.zeros(len(self.solved)) if start is None else start
         return solve_box(self.normal, right, before)[0]
+
+
+def shown_in_head(seen: Landmarks, camera: Camera, fitted_m: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[468, 3] metres in the head frame: the detected landmarks, each across the view as far away as it was fitted,
+    and in depth as the detector has it about their middle. Camera and fitted_m [L, 3] are the fit's."""
+    focal_px, fitted_depth = np.float32(camera.focal_px), fitted_m[SKIN, 2]
+    middle, depth_px = fitted_depth.mean(), seen.depth_px[SKIN]
+    placed = np.empty((len(fitted_depth), 3), np.float32)
+    placed[:, :2] = (seen.points_px[SKIN] - camera.principal_px.numpy()) * (fitted_depth / focal_px)[:, None]
+    placed[:, 2] = middle + (depth_px - depth_px.mean()) * (middle / focal_px)
+    placed -= camera.translation.numpy()
+    return np.asarray(placed @ camera.rotation.numpy(), np.float32)
 
 
 def background(rotation: Floats, looks: Floats) -> Floats:

@@ -240,7 +240,7 @@ class HeadTracker:
         told = self._corrections.apply(
             Told(params, camera, fit.fitted_m), fit.fitted_px, landmarks.points_px, frame.time_s
         )
-        weights = self._blendshapes.read(told.params, camera, fit.fitted_m)
+        weights = self._blendshapes.read(told.params, camera, fit.fitted_m, landmarks)
         if self._at_rest is not None:
             self._at_rest.observe(weights, fit.fitted_m)
             weights = self._at_rest.relative(weights)

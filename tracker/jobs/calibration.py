@@ -1,14 +1,15 @@
 """What the detector does, learned from people of the studio: `tracker/calibration.py`, `models/builtin/responses.npz`.
 
-    python -m tracker.jobs.calibration --people 8 --films FOLDER -o models/builtin/responses.npz
+    python -m tracker.jobs.calibration --films FOLDER -o models/builtin/responses.npz
 
-Each person is filmed, detected and tracked as it stands, without any correction (a minute or more each; kept in
-FOLDER, so that it may be broken off). The table is written, the numbers of the calibration are printed. Nobody of
-`mien bench` is among them. Responses and gaze are learned from built-in heads alone; the nod, whose size differs
-between models of heads, and the lens from ICT-FaceKit's too where its files are at hand.
+Each of the `casting.CASTS` is filmed, detected and tracked as it stands, without any correction (a minute or less each;
+kept in FOLDER, so that it may be broken off). The table is written, the numbers of the calibration are printed.
+Responses and gaze are learned from built-in heads alone; the nod, whose size differs between models of heads, and the
+lens from ICT-FaceKit's too where its files are at hand.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,31 +18,30 @@ import torch
 from numpy.typing import NDArray
 
 from models.arkit import FULL_LOOK, mirror_landmarks
-from models.arkit_learned import OUTER_CORNERS, SKIN, background
+from models.arkit_learned import OUTER_CORNERS, SKIN, background, shown_in_head
 from models.arkit_names import ARKIT_NAMES, mirror_name
 from models.camera import FACING
-from models.head import Head, embed
+from models.head import Head
 from models.library import load_head
 from models.npz import read_npz, write_npz
-from render.studio.motion import MIXED_SHAPES, SINGLE_MOTIONS, gaze_sweeps, head_sweeps, talking
+from render.studio.motion import MIXED_SHAPES, SINGLE_MOTIONS
 from tracker.calibration import along, nod_of
 from tracker.fit import PersonFitter
 from tracker.gaze import iris_place
 from tracker.jobs.benchmarks.clips import NoDetector
-from tracker.jobs.benchmarks.truth import filmed_head
 from tracker.jobs.benchmarks.truth_metrics import frames_apart
-from tracker.jobs.benchmarks.truth_rig import Act, Filmed, film_acts, follow_film
+from tracker.jobs.benchmarks.truth_rig import Filmed, film_acts, follow_film
+from tracker.jobs.casting import CASTS
 from tracker.tracker import HeadTracker
 
 Floats = NDArray[np.float64]
 
-FIRST_SEED = {"builtin": 11, "ict": 3}
-ICT_SHARE = 8  # one of ICT-FaceKit's people for so many built-in ones
 SHAPES = {shape for motion in MIXED_SHAPES for shape in SINGLE_MOTIONS[motion]} | {"jawOpen"}
 SOLVED = tuple(name for name in ARKIT_NAMES if name in SHAPES)
-COMPONENTS = 100  # of the landmarks' offsets
+COMPONENTS = 200  # of the landmarks' offsets
 WEIGHT_STD = 0.3
-LEAST_NOISE = 0.01  # of the mean variance left over
+SPARSITY = 1.0  # the pull towards 0, which stands for most weights being 0 most of the time
+LEAST_NOISE = 0.002  # of the mean variance left over
 RIDGE = 1e-5  # of a frame
 
 
@@ -56,7 +56,7 @@ class Played:
     act: NDArray[np.str_]  # [T]
     rotation: Floats  # [T, 3, 3] fitted, in the tracked head's frame
     rotation_true: Floats  # likewise
-    offsets: NDArray[np.float32]  # [T, 468, 3] fitted landmarks less those at rest, head frame, IOD
+    offsets: NDArray[np.float32]  # [T, 468, 3] detected landmarks less those at rest, head frame, IOD
     middle: Floats  # [T, 3] of the fitted landmarks in the camera frame
     iris: Floats  # [T, 2] the irises' place as `tracker.gaze` reads it
     eyes: Floats  # [T, 2] true pitch and yaw
@@ -66,40 +66,29 @@ class Played:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--films", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.films.mkdir(parents=True, exist_ok=True)
-    kinds = {"builtin": arguments.people, "ict": arguments.people // ICT_SHARE if filmed_head("ict") else 0}
-    people = {
-        kind: [person(kind, FIRST_SEED[kind] + k, arguments.films) for k in range(count)]
-        for kind, count in kinds.items()
-    }
-    write_npz(arguments.output, learn_responses(people["builtin"]))
-    for name, value in learn_calibration([found for found in people.values() if found]).items():
-        print(f"{name:12s} {value:.4f}")
+    people = {name: list(everybody(name, arguments.films)) for name in CASTS}
+    write_npz(arguments.output, learn_responses([one for name in people if name != "ict" for one in people[name]]))
+    kinds = [people[name] for name in ("builtin", "ict") if people[name]]
+    for number, value in learn_calibration(kinds).items():
+        print(f"{number:12s} {value:.4f}")
 
 
-def session(seed: int) -> list[Act]:
-    return [
-        Act("enrolment", talking(80, 18.0, seed, liveliness=0.6)),
-        Act("head", head_sweeps(28)),
-        Act("gaze", gaze_sweeps(90)),
-        Act("gentle", talking(120, 6.0, seed + 1)),
-        Act("turning", talking(330, 14.0, seed + 1000, liveliness=1.2)),
-    ]
-
-
-def person(kind: str, seed: int, folder: Path) -> Played:
-    file = folder / f"{kind}_{seed}.npz"
-    if not file.exists():
-        print(f"filming {kind} {seed}", flush=True)
-        head = filmed_head(kind)
-        assert head is not None
-        write_npz(file, vars(follow(film_acts(head, seed, session(seed)), head)))
-    return Played(**read_npz(file))
+def everybody(name: str, folder: Path) -> Iterator[Played]:
+    """The people of one cast, from the folder where they have been filmed before."""
+    cast = CASTS[name]
+    for seed in cast.seeds:
+        file, head = folder / f"{name}_{seed}.npz", cast.head_of(seed)
+        if head is None:
+            return
+        if not file.exists():
+            print(f"filming {name} {seed}", flush=True)
+            write_npz(file, vars(follow(film_acts(head, seed, cast.acts_of(seed)), head)))
+        yield Played(**read_npz(file))
 
 
 def follow(filmed: Filmed, played: Head) -> Played:
@@ -116,11 +105,11 @@ def follow(filmed: Filmed, played: Head) -> Played:
         if result.camera is None or result.fitted_m is None or result.landmarks is None:
             continue
         rotation = result.camera.rotation.numpy()
-        in_head = (result.fitted_m - result.camera.translation.numpy()) @ rotation
+        shown = shown_in_head(result.landmarks, result.camera, result.fitted_m)
         rows["act"].append(name)
         rows["rotation"].append(rotation)
         rows["rotation_true"].append(shot.camera.rotation.numpy() @ apart)
-        rows["offsets"].append(((in_head - rest) / unit)[SKIN])
+        rows["offsets"].append((shown - rest[SKIN]) / unit)
         rows["middle"].append(result.fitted_m[SKIN].mean(0))
         rows["iris"].append(iris_place(result.landmarks.points_px, result.camera, result.fitted_m)[0])
         rows["eyes"].append(shot.params.eyes.numpy()[:, :2].mean(0))
@@ -140,30 +129,21 @@ def learn_responses(people: list[Played]) -> dict[str, NDArray[np.generic]]:
     seen = offsets @ modes
     answers = np.linalg.solve(causes.T @ causes + RIDGE * len(causes) * np.eye(causes.shape[1]), causes.T @ seen)
     left = seen - causes @ answers
-    _part_winks(answers, modes)
     noise = left.T @ left / len(left)
     noise += LEAST_NOISE * np.trace(noise) / len(noise) * np.eye(len(noise))
     of_weights, of_others = answers[: len(solved)], answers[len(solved) :]
     pull = np.linalg.solve(noise, of_weights.T)  # [components, K]
     whole = modes @ pull
     scale = np.abs(whole).max(0) / 32767
+    beside = of_others @ pull
+    beside[-1] += SPARSITY  # of the constant 1
     return {
         "names": np.array(SOLVED),
         "pull": np.round(whole / scale).astype(np.int16),
         "pull_scale": scale.astype(np.float32),
-        "background": (of_others @ pull).astype(np.float32),
+        "background": beside.astype(np.float32),
         "normal": (of_weights @ pull + np.eye(len(solved)) / WEIGHT_STD**2).astype(np.float32),
     }
-
-
-def _part_winks(answers: Floats, modes: Floats) -> None:
-    """People of the studio blink with both eyes, which teaches nothing of one: each gets its own half of the face."""
-    head = load_head()
-    across = embed(head.embedding, head.template)[SKIN, 0].double().numpy()
-    left = np.repeat((np.sign(np.round(across, 4)) + 1) / 2, 3)
-    rows = [SOLVED.index(f"eyeBlink{side}") for side in ("Left", "Right")]
-    both = answers[rows].sum(0) @ modes.T
-    answers[rows] = np.stack((both * left, both * (1 - left))) @ modes
 
 
 def _examples(one: Played, solved: list[int]) -> tuple[NDArray[np.float32], Floats]:

@@ -188,7 +188,9 @@ class Fitter:
         fitted_px, plain = fit.fitted_px[row].numpy(), Told(fit.params[row], fit.camera[row], fit.fitted_m[row].numpy())
         corrections = Corrections(self.head, self.detector.name)
         told = corrections.apply(plain, fitted_px, seen.landmarks.points_px, time_s=0.0)
-        weights = BlendshapeReader(self.head, fit.identity).read(told.params, plain.camera, plain.fitted_m)
+        weights = BlendshapeReader(self.head, fit.identity).read(
+            told.params, plain.camera, plain.fitted_m, seen.landmarks
+        )
         return TrackResult(
             index=index,
             time_s=0.0,

@@ -119,7 +119,7 @@ class VideoByPixels:
         fitted_px, fitted_m = found.fitted_px.numpy(), found.fitted_m.numpy()
         plain = Told(found.params, found.camera, fitted_m)
         told = self._corrections.apply(plain, fitted_px, seen.points_px, frame.time_s)
-        weights = self._rest.relative(self._blendshapes.read(told.params, found.camera, fitted_m))
+        weights = self._rest.relative(self._blendshapes.read(told.params, found.camera, fitted_m, seen))
         return replace(
             result,
             params=told.params,
