@@ -99,8 +99,8 @@ def firefox(program: str, profile: Path) -> Iterator[Firefox]:
         with connect(f"{_address(log, process)}/session", max_size=None, compression=None) as socket:
             yield Firefox(socket, downloads)
     finally:
-        process.terminate()
-        process.wait(60)
+        process.kill()  # nothing of the profile is wanted any more
+        process.wait()
 
 
 def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:
