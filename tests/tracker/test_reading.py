@@ -121,6 +121,11 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
         read_picture(tmp_path)
 
 
+def test_no_picture_at_all_is_told() -> None:
+    with pytest.raises(MienError, match="expected pictures"):
+        find_pictures(())
+
+
 def test_folders_give_their_pictures_in_order(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "notes.txt"):
         (tmp_path / name).touch()

@@ -93,6 +93,8 @@ def _rgb_of_levels(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def find_pictures(paths: tuple[Path, ...]) -> list[Path]:
     """The pictures named, and those in the folders named, in the order of their names."""
+    if not paths:
+        raise MienError("expected pictures, or folders of pictures, got none; name one at least")
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
