@@ -1,5 +1,6 @@
 """`mien export`: what a frame was comes out again, in each program's words; what cannot be is told."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,20 @@ def test_another_head_is_told(folder: Path, tmp_path: Path) -> None:
     write_identity(tmp_path / "identity.npz", replace(IDENTITY, head="Other", head_sha256="0" * 64))
     with pytest.raises(MienError, match="is an identity of the head Other"):
         export(tmp_path, tmp_path / "a.ply", "builtin", None)
+
+
+def test_a_table_has_a_line_a_frame(folder: Path, tmp_path: Path) -> None:
+    export(folder, tmp_path / "a.csv", "builtin", None)
+    with (tmp_path / "a.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["frame"] for line in lines] == ["40", "41", "42", "43"]
+    assert [float(line["translation_z_m"]) for line in lines if line["frame"] != "42"] == pytest.approx(
+        [0.5, 0.51, 0.53]
+    )
+    assert float(lines[3]["jawOpen"]) == pytest.approx(0.3)
+    assert {lines[LOST][name] for name in lines[LOST] if name not in ("frame", "time_s")} == {""}
+    export(folder, tmp_path / "b.csv", "builtin", FIRST + 1)
+    assert (tmp_path / "b.csv").read_text().splitlines()[1] == (tmp_path / "a.csv").read_text().splitlines()[2]
 
 
 def test_the_command(folder: Path, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ class TextureSpace:
 
 @dataclass(frozen=True)
 class Export:
-    """A frame of a track for other programs: GLB, OBJ, PLY, or its camera as JSON, told by the output's ending.
+    """A track for other programs: GLB, a frame's OBJ, PLY or camera (JSON), or a table, told by the output's ending.
 
     Example: mien export out --frame 120 -o smile.ply
     """
@@ -168,10 +168,10 @@ class Export:
     """A folder that `mien track` or `mien fit` has written."""
 
     output: Annotated[Path, arg(aliases=["-o"])]
-    """The file to write: .glb, .obj, .ply or .json."""
+    """The file to write: .glb, .obj, .ply, .json or .csv."""
 
     frame: int | None = None
-    """The frame's number in the video, from 0. Without: a GLB holds the whole performance, others the first face."""
+    """The frame's number in the video, from 0. Without: GLB and CSV hold all of them, others the first face."""
 
     head: str = "builtin"
     """The head it was tracked with; `mien heads list` shows them."""

@@ -12,6 +12,7 @@ from models.arkit_names import ARKIT_NAMES
 from models.head import Head, pose_head, shape_head
 from models.library import load_head
 from models.npz import Array, read_npz
+from models.rotations import quaternion_from_matrix
 from models.types import Camera, HeadParams, Identity, MienError
 from render.camera_export import camera_json
 from render.gltf import export_glb
@@ -20,7 +21,7 @@ from tracker.jobs import texture_files
 from tracker.jobs.head_files import write_whole
 from tracker.jobs.results import read_identity
 
-ENDINGS = (".glb", ".obj", ".ply", ".json")
+ENDINGS = (".glb", ".obj", ".ply", ".json", ".csv")
 MAX_TRACK_BYTES = 4 << 30
 MAX_TEXTURE_BYTES = 64 << 20
 _CORRECTED = ("rotation", "translation", "focal_px")  # of the camera: told, and as it was seen
@@ -28,7 +29,7 @@ _CORRECTED = ("rotation", "translation", "focal_px")  # of the camera: told, and
 
 def export(folder: Path, output: Path, head_name: str, frame: int | None) -> None:
     """GLB: the performance, or one frame standing still. OBJ and PLY: the mesh of a frame in the head frame.
-    JSON: that frame's camera. Without `frame` the first with a face is taken."""
+    JSON: that frame's camera. CSV: a line a frame. Without `frame`, where one is needed, the first with a face."""
     ending = output.suffix.lower()
     if ending not in ENDINGS:
         raise MienError(f"{output}: expected a name that ends in {', '.join(ENDINGS)}")
@@ -37,8 +38,10 @@ def export(folder: Path, output: Path, head_name: str, frame: int | None) -> Non
     track = read_track(folder / "track.npz", head)
     row = find_row(folder / "track.npz", track, frame)
     one = {key: values[row : row + 1] for key, values in track.items()}
-    whole = ending == ".glb" and frame is None
-    if ending == ".glb":
+    whole = ending in (".glb", ".csv") and frame is None
+    if ending == ".csv":
+        content = table(track if whole else one).encode()
+    elif ending == ".glb":
         content = export_glb(head, identity, track if whole else one, texture=texture_of(folder))
     elif ending == ".json":
         content = camera_text(one).encode()
@@ -62,6 +65,18 @@ def camera_text(one: dict[str, Array]) -> str:
     camera = Camera(rotation, translation, focal_px, _tensor(one["principal_px"][0]))
     width, height = one["size_px"][0].tolist()
     return json.dumps(camera_json(camera, (width, height)), indent=2) + "\n"
+
+
+def table(track: dict[str, Array]) -> str:
+    """A line a frame: its number and time, T_camera_head, the lens, ARKit's weights; empty cells where no face was."""
+    names = ["frame", "time_s", *(f"rotation_{c}" for c in "wxyz"), *(f"translation_{c}_m" for c in "xyz"), "focal_px"]
+    turns = quaternion_from_matrix(_tensor(track["rotation"])).numpy()
+    numbers = np.column_stack((turns, track["translation"], track["focal_px"], track["blendshapes"]))
+    lines = [",".join((*names, *ARKIT_NAMES))]
+    for frame, time_s, row in zip(track["frame"], track["time_s"], numbers, strict=True):
+        cells = [f"{value:.6g}" if np.isfinite(value) else "" for value in row]
+        lines.append(",".join((str(frame), f"{time_s:.6f}", *cells)))
+    return "\n".join(lines) + "\n"
 
 
 def texture_of(folder: Path) -> bytes | None:
