@@ -17,7 +17,7 @@ from tests.tracker import painted
 from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.photometric import PicturesByPixels, gain_report
 from tracker.photometric.fit import MOST_WORSE_IOD, PhotometricFit, PhotometricFitter
-from tracker.photometric.refine import Appearance, Picture
+from tracker.photometric.refine import Appearance, Picture, PixelConfig
 from tracker.photometric.surface import Posed
 from tracker.photometric.texture import TextureSolver
 from tracker.photometric.view import View
@@ -196,6 +196,22 @@ def test_the_energy_falls_and_the_shape_comes_nearer_to_the_truth() -> None:
     before = vertex_error_mm(fit.identity.shape, fit.params[0])
     assert vertex_error_mm(found.shape, found.params) < 0.98 * before
     assert found.error_iod <= found.landmark_error_iod + MOST_WORSE_IOD
+
+
+def test_pixels_that_pull_away_go_no_farther_than_the_landmarks_bear() -> None:
+    _, seen, fit, _ = scene()
+    view = the_view()
+    moved = replace(view, image=np.roll(view.image, 3, axis=1))
+    loud = PhotometricFitter(person(), skin(), PixelConfig(independent=30000.0))
+    found = loud.fit(moved, seen, fit.identity)
+    assert 0.5 * MOST_WORSE_IOD < found.error_iod - found.landmark_error_iod <= MOST_WORSE_IOD
+
+
+def test_the_same_picture_gives_the_same_answer() -> None:
+    _, seen, fit, _ = scene()
+    again = fitter().fit(the_view(), seen, fit.identity)
+    assert torch.equal(again.shape, refined().shape)
+    assert torch.equal(again.params.expression, refined().params.expression)
 
 
 def test_pixels_are_explained_better_than_from_the_landmarks_alone() -> None:
