@@ -62,7 +62,7 @@ def blend(
                 else:
                     wa += step_a
                     wb += step_b
-            opacity = whole
+            opacity = whole  # `other` is the opacity of a line on clay, and the shine of skin
             if texels is None:
                 shown = red, green, blue
                 if line_px > 0.0:

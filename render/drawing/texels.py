@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.compiled import compiled
 
 Texels = NDArray[np.uint32]  # [H, W] red, green and blue from the lowest byte on
-MOST_TEXELS = 1.2  # a pixel: more cost time and glitter, half of them are seen to lack only side by side
+MOST_TEXELS = 1.2  # a pixel: more cost time and glitter; half of it is a little soft, seen only side by side
 STEPS = 64  # between two texels: the weights of four have its square as their sum
 LANE_BITS = 21  # of 64, for one colour: they hold a byte times that sum
 
