@@ -71,7 +71,7 @@ def test_a_photo_is_explained_by_the_space_and_not_fitted_twice(
     photos = tmp_path / "photos"
     photos.mkdir()
     tinted(photos / "her.png", (0.9, 0.8, 0.9), 80)
-    words = ("fit", photos, "-o", tmp_path / "out", "--no-overlay", "--mode", "photometric")
+    words = ("fit", photos, "-o", tmp_path / "out", "--no-overlay")
     run(*words, "--texture-space", folder / "skins.npz")
     arrays = read_npz(tmp_path / "out" / "her" / "track.npz")
     space = read_texture_space(folder / "skins.npz", load_builtin())
@@ -79,7 +79,6 @@ def test_a_photo_is_explained_by_the_space_and_not_fitted_twice(
     assert 0 < np.abs(arrays["texture_code"]).max() < 4
     report = json.loads((tmp_path / "out" / "her" / "report.json").read_text())
     assert report["texture_space"]["sha256"] == space.sha256
-    assert report["photometric"]["pictures"] == 1
     capsys.readouterr()
     run(*words, "--texture-space", folder / "skins.npz")
     assert "1 of 1 pictures were done before" in capsys.readouterr().out
@@ -122,6 +121,7 @@ def test_flames_space_explains_a_photo_on_flames_head_alone(folder: Path, tmp_pa
     assert np.isfinite(arrays["texture_code"]).all()
     report = json.loads((tmp_path / "out" / "0" / "report.json").read_text())
     assert "NC" in report["texture_space"]["licence"]
+    assert report["photometric"]["pictures"] == 1
     with pytest.raises(MienError, match="is laid out for FLAME, but the head in use is"):
         run(*words, "--texture-space", texture)
     with pytest.raises(MienError, match="is a texture space of the head Mien built-in"):
