@@ -24,7 +24,7 @@ def test_make_targets_are_there() -> None:
 
 
 def test_files_are_there() -> None:
-    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.(?:py|md|txt))`", README) + re.findall(r"\]\(([^):]+)\)", README)
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.(?:py|md|txt))`", README) + re.findall(r"\]\(([^):#]+)[#)]", README)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
 
