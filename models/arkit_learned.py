@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 from models.arkit_names import ARKIT_NAMES
 from models.box_solve import solve_box
+from models.compiled import compiled
 from models.npz import read_npz
 from models.types import Camera, Landmarks
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 FILE = Path(__file__).parent / "builtin" / "responses.npz"
-SKIN = slice(0, 468)
+SKIN_COUNT = 468
+SKIN = slice(0, SKIN_COUNT)
 OUTER_CORNERS = (33, 263)
 
 
@@ -48,13 +51,29 @@ class LearnedResponses:
 def shown_in_head(seen: Landmarks, camera: Camera, fitted_m: NDArray[np.float32]) -> NDArray[np.float32]:
     """[468, 3] metres in the head frame: the detected landmarks, each across the view as far away as it was fitted,
     and in depth as the detector has it about their middle. Camera and fitted_m [L, 3] are the fit's."""
-    focal_px, fitted_depth = np.float32(camera.focal_px), fitted_m[SKIN, 2]
-    middle, depth_px = fitted_depth.mean(), seen.depth_px[SKIN]
-    placed = np.empty((len(fitted_depth), 3), np.float32)
-    placed[:, :2] = (seen.points_px[SKIN] - camera.principal_px.numpy()) * (fitted_depth / focal_px)[:, None]
-    placed[:, 2] = middle + (depth_px - depth_px.mean()) * (middle / focal_px)
-    placed -= camera.translation.numpy()
-    return np.asarray(placed @ camera.rotation.numpy(), np.float32)
+    return _placed(
+        seen.points_px, seen.depth_px, fitted_m, camera.rotation.numpy(), camera.translation.numpy(),
+        camera.principal_px.numpy(), float(camera.focal_px),
+    )  # fmt: skip
+
+
+@compiled
+def _placed(
+    points_px: Singles, depth_px: Singles, fitted_m: Singles, rotation: Singles, translation: Singles,
+    principal_px: Singles, focal_px: float,
+) -> Singles:  # fmt: skip
+    middle, middle_px = 0.0, 0.0
+    for p in range(SKIN_COUNT):
+        middle += fitted_m[p, 2] / SKIN_COUNT
+        middle_px += depth_px[p] / SKIN_COUNT
+    out = np.empty((SKIN_COUNT, 3), np.float32)
+    for p in range(SKIN_COUNT):
+        x = (points_px[p, 0] - principal_px[0]) * fitted_m[p, 2] / focal_px - translation[0]
+        y = (points_px[p, 1] - principal_px[1]) * fitted_m[p, 2] / focal_px - translation[1]
+        z = middle + (depth_px[p] - middle_px) * middle / focal_px - translation[2]
+        for axis in range(3):
+            out[p, axis] = x * rotation[0, axis] + y * rotation[1, axis] + z * rotation[2, axis]
+    return out
 
 
 def background(rotation: Floats, looks: Floats) -> Floats:

@@ -48,7 +48,7 @@ class BlendshapeReader:
         eyes = params.eyes.numpy().ravel()
         if self._map is not None:
             motion = np.concatenate((params.expression.numpy(), params.jaw.numpy(), eyes))
-            return np.asarray(np.clip(self._map @ motion, 0, 1), np.float32)
+            return np.asarray(np.minimum(np.maximum(self._map @ motion, 0), 1), np.float32)
         assert self._solver is not None
         looks = np.clip(self._looks @ eyes, 0, 1)
         in_head = (fitted_m - camera.translation.numpy()) @ camera.rotation.numpy()
