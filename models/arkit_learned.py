@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.arkit_names import ARKIT_NAMES
 from models.box_solve import solve_box
-from models.compiled import compiled
+from models.compiled import quick
 from models.npz import read_npz
 from models.types import Camera, Landmarks
 
@@ -57,7 +57,7 @@ def shown_in_head(seen: Landmarks, camera: Camera, fitted_m: NDArray[np.float32]
     )  # fmt: skip
 
 
-@compiled
+@quick
 def _placed(
     points_px: Singles, depth_px: Singles, fitted_m: Singles, rotation: Singles, translation: Singles,
     principal_px: Singles, focal_px: float,

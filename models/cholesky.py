@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiling
+from models.compiled import quick
 
 Floats = NDArray[np.floating[Any]]
-compiled = compiling(fastmath=True, nogil=False)
 
 BLOCK = 64  # columns; a loop of fewer is unrolled into single numbers, and takes twice as long
 
 
-@compiled
+@quick
 def factorise(matrix: Floats) -> bool:
     """A matrix [N, N] into its Cholesky factor, in its place; False where it is not positive definite."""
     for r in range(len(matrix)):
@@ -34,7 +33,7 @@ def factorise(matrix: Floats) -> bool:
     return True
 
 
-@compiled
+@quick
 def solve(factor: Floats, right: Floats) -> Floats:
     """The [N] that the factorised matrix carries to `right` [N]."""
     out = right.copy()
@@ -49,7 +48,7 @@ def solve(factor: Floats, right: Floats) -> Floats:
     return out
 
 
-@compiled
+@quick
 def inverse_diagonal(factor: Floats) -> Floats:
     """[N] of the factorised matrix' inverse: the sums of squares of the columns of the factor's own inverse.
 

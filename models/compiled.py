@@ -1,4 +1,4 @@
-"""Loops that are too slow in Python and too small for torch: `@compiled` by numba, and kept on disk.
+"""Loops that are too slow in Python and too small for torch: `@compiled` or `@quick` by numba, and kept on disk.
 
 numba's own cache looks at a function's file alone, though what it calls and the constants it reads are compiled into
 it. This one looks at all of them, so that compiled functions may live in files of their own.
@@ -38,11 +38,18 @@ def compiling(fastmath: bool | frozenset[str], nogil: bool = True) -> Callable[[
 
 
 compiled = compiling(KEEPING_NAN)
+# For what each frame asks of numbers that are known to be numbers; so short that others may wait for it.
+quick = compiling(fastmath=True, nogil=False)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return *super()._index_key(sig, codegen), made_of(self._py_func)
+        return *super()._index_key(sig, codegen), made_of(self._py_func), _fields(sig)
+
+
+def _fields(types: Any) -> tuple[Any, ...]:
+    """Of the named tuples among the arguments, nested too: numba compiles their order in, and knows them by name."""
+    return tuple((getattr(one, "fields", ()), _fields(getattr(one, "types", ()))) for one in types)
 
 
 def made_of(function: Any) -> str:

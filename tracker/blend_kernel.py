@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.cholesky import factorise, inverse_diagonal, solve
+from models.compiled import quick
 from tracker.descent_kernel import Equations
 from tracker.prior_kernel import UNKNOWN, KernelPriors, add_priors, note_limits
-from tracker.solver_kernel import Floats, compiled
+from tracker.solver_kernel import Floats
 from tracker.state_kernel import difference, retract
 
 _NOTHING_KNOWN = 1e6  # the variance of unknowns whose equations cannot be solved
@@ -23,7 +24,7 @@ class Memory(NamedTuple):
     still_camera: float
 
 
-@compiled
+@quick
 def alone(priors: KernelPriors, equations: Equations, state: Floats, shift_precision: float) -> Floats:
     """The variance [C] of what this frame found by itself; fills `whole`, and `factor` with that information's.
 
@@ -38,7 +39,7 @@ def alone(priors: KernelPriors, equations: Equations, state: Floats, shift_preci
     return np.full(len(equations.whole), _NOTHING_KNOWN, np.float32)
 
 
-@compiled
+@quick
 def blend(
     priors: KernelPriors, equations: Equations, memory: Memory, state: Floats, shift_precision: float,
     before: Floats, variance: Floats, elapsed: float,
@@ -58,7 +59,7 @@ def blend(
     return retract(state, solve(information, back)), inverse_diagonal(information)
 
 
-@compiled
+@quick
 def _marginalise_shift(hessian: Floats, precision: float, out: Floats) -> None:
     """The lower half of `hessian` less what would also be explained by a common shift of the landmarks.
 
@@ -79,7 +80,7 @@ def _marginalise_shift(hessian: Floats, precision: float, out: Floats) -> None:
                 out[r, c] -= weight * column[c]
 
 
-@compiled
+@quick
 def _recall(
     information: Floats, hessian: Floats, move: Floats, spread: Floats, memory: Memory, elapsed: float
 ) -> Floats:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.camera import FACING
+from models.compiled import quick
 from models.head import Head, embed
 from models.types import Camera, HeadParams
 from tracker.contacts import LIDS
 from tracker.gaze import GazeCalibration, GazeReader
-from tracker.solver_kernel import compiled
 from tracker.state_kernel import times_transposed
 
 Floats = NDArray[np.float64]
@@ -119,7 +119,7 @@ def looking(params: HeadParams, looks: Floats, lids: LidShapes) -> HeadParams:
     return replace(params, eyes=torch.from_numpy(eyes), expression=torch.from_numpy(expression))
 
 
-@compiled
+@quick
 def _hold_lid(expression: Any, blink: int, wide: int, close: float, wide_share: float) -> None:
     """Take back what a lid would open by, `close` in eyeBlinks: from one shape as far as it goes, then by the other."""
     if close > 0:
@@ -150,7 +150,7 @@ def calibrated(
     return told, told_m
 
 
-@compiled
+@quick
 def _replaced(
     rotation: Any, translation: Any, principal_px: Any, focal_px: float, fitted_px: Any, fitted_m: Any,
     perspective: float, nod_share: float, nod_down: float,
@@ -186,20 +186,20 @@ def _replaced(
     return turned.astype(np.float32), told, told_m
 
 
-@compiled
+@quick
 def nod_of(upright: Floats) -> float:
     """How far a head [3, 3] nods about its own x axis, its tilt in the picture aside; radians, down above 0."""
     (a, b, c), (d, e, f) = upright[0], upright[1]
     return math.atan2(d * c - a * f, a * e - d * b)
 
 
-@compiled
+@quick
 def about_x(angle: float) -> Floats:
     c, s = math.cos(angle), math.sin(angle)
     return np.array(((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c)))
 
 
-@compiled
+@quick
 def along(point: Floats) -> Floats:
     """The rotation [3, 3] whose z axis points from the camera to a point [3], without tilt."""
     x, y, z = point

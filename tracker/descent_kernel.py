@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.cholesky import factorise, solve
+from models.compiled import quick
 from tracker.jacobian_kernel import linearise_camera
 from tracker.prior_kernel import UNKNOWN, KernelPriors, Sides, add_priors, downhill, note_limits, usual_energy
-from tracker.solver_kernel import Floats, KernelRows, KernelSeen, compiled, slope
+from tracker.solver_kernel import Floats, KernelRows, KernelSeen, slope
 from tracker.state_kernel import retract
 
 
@@ -38,7 +39,7 @@ class Steps(NamedTuple):
     limit_rounds: int
 
 
-@compiled
+@quick
 def move_head(rows: KernelRows, seen: KernelSeen, state: Floats) -> Floats:
     hessian, start = np.empty((6, 6), np.float32), len(rows.gradient) - 6
     linearise_camera(rows, seen, state, hessian)
@@ -48,7 +49,7 @@ def move_head(rows: KernelRows, seen: KernelSeen, state: Floats) -> Floats:
     return retract(state, step)
 
 
-@compiled
+@quick
 def descend(
     rows: KernelRows, seen: KernelSeen, priors: KernelPriors, equations: Equations, steps: Steps, state: Floats,
     energy: float, damping: float, taken: int, limit: int,
@@ -79,7 +80,7 @@ def descend(
             equations.met[:] = UNKNOWN
 
 
-@compiled
+@quick
 def _lowest(
     priors: KernelPriors, equations: Equations, gradient: Floats, state: Floats, damping: float, rounds: int
 ) -> tuple[Floats, float]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import quick
 from models.types import Camera
-from tracker.solver_kernel import compiled
 from tracker.weights import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, openness
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ class GazeReader:
         return self._gaze - (self._rest, 0.0)
 
 
-@compiled
+@quick
 def _blend(gaze: Floats, variance: Floats, pitch: float, yaw: float, weight: float, elapsed: float) -> None:
     """What is seen, into the gaze: held where it moved no more than the noise explains, believed where it moved more.
 
@@ -90,7 +90,7 @@ def iris_place(
     return _both_places(seen_px, fitted_m, camera.rotation.numpy(), float(camera.focal_px))  # type: ignore[no-any-return]
 
 
-@compiled
+@quick
 def _both_places(seen_px: Any, fitted_m: Any, rotation: Any, focal_px: float) -> Any:
     left, left_weight = _place(seen_px, fitted_m, rotation, focal_px, LEFT_EYE, LEFT_IRIS, -1)
     right, right_weight = _place(seen_px, fitted_m, rotation, focal_px, RIGHT_EYE, RIGHT_IRIS, 1)
@@ -99,7 +99,7 @@ def _both_places(seen_px: Any, fitted_m: Any, rotation: Any, focal_px: float) ->
     return (share * left[0] + (1 - share) * right[0], share * left[1] + (1 - share) * right[1]), weight
 
 
-@compiled
+@quick
 def _place(seen_px: Any, fitted_m: Any, rotation: Any, focal_px: float, eye: Any, iris: int, side: int) -> Any:
     """The iris' place between the corners in eye widths, to the subject's left and up; and how well it is seen."""
     inner, outer = eye[2], eye[3]

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tracker.solver_kernel import Floats, KernelRows, KernelSeen, carry, compiled, gap_of, shapes_of
+from models.compiled import quick
+from tracker.solver_kernel import Floats, KernelRows, KernelSeen, carry, gap_of, shapes_of
 
 
-@compiled
+@quick
 def linearise(rows: KernelRows, seen: KernelSeen, state: Floats) -> float:
     """As `slope`, and the Jacobian too. Returns the energy."""
     energy, posed, arms = carry(rows, seen, state)
@@ -18,7 +19,7 @@ def linearise(rows: KernelRows, seen: KernelSeen, state: Floats) -> float:
     return float(energy)
 
 
-@compiled
+@quick
 def linearise_camera(rows: KernelRows, seen: KernelSeen, state: Floats, hessian: Floats) -> None:
     """The gradient, and the hessian [6, 6] of the camera's rotation and translation alone: a fifth of the work."""
     _, posed, _ = carry(rows, seen, state)
@@ -35,7 +36,7 @@ def linearise_camera(rows: KernelRows, seen: KernelSeen, state: Floats, hessian:
                 hessian[r, c] += row[r] * row[c]
 
 
-@compiled
+@quick
 def _fill_camera(rows: KernelRows, seen: KernelSeen, posed: Any) -> Any:
     """The columns of the camera: rotation, translation, logarithm of the focal length. Returns each landmark's lens."""
     camera, lens = shapes_of(rows) + 9, np.empty((len(rows.roots), 2, 3), np.float32)
@@ -61,7 +62,7 @@ def _fill_camera(rows: KernelRows, seen: KernelSeen, posed: Any) -> Any:
     return lens
 
 
-@compiled
+@quick
 def _fill_shapes(rows: KernelRows, posed: Any, lens: Any) -> None:
     """The columns of the shapes, and what the pose feature does in those of jaw and eyes."""
     shapes, landmarks, jacobian = shapes_of(rows), len(lens), rows.jacobian
@@ -95,7 +96,7 @@ def _fill_shapes(rows: KernelRows, posed: Any, lens: Any) -> None:
                     jacobian[row, at + c] += pose_motion[row, k] * motion[c]
 
 
-@compiled
+@quick
 def _fill_swings(rows: KernelRows, posed: Any, arms: Any, lens: Any) -> None:
     """What turning jaw and eyes does to the landmarks that they carry."""
     shapes = shapes_of(rows)
@@ -112,7 +113,7 @@ def _fill_swings(rows: KernelRows, posed: Any, arms: Any, lens: Any) -> None:
                 )
 
 
-@compiled
+@quick
 def _fill_gaps(rows: KernelRows, seen: KernelSeen) -> None:
     landmarks, jacobian = len(rows.roots), rows.jacobian
     for g in range(rows.pairs.shape[1]):

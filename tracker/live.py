@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import quick
 from models.head import Head
 from models.landmark_rows import LandmarkRows
 from tracker.config import LiveConfig
 from tracker.picture_energy import PictureEnergy
 from tracker.picture_energy import Seen as Seen
-from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ class FrameFitter:
         return LiveFit.of(state, variance, *self._energy.place(state), seen, iterations)
 
 
-@compiled
+@quick
 def _miss(fitted_px: Floats, seen_px: Floats) -> tuple[float, float]:
     """How far the points [L, 2] lie apart: mean and median."""
     missed = np.empty(len(fitted_px), np.float32)

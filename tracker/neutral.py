@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arkit_names import ALWAYS_ZERO, ARKIT_NAMES, EYE_ROTATIONS
+from models.compiled import quick
 from models.types import Known
-from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class NeutralFace:
         return np.asarray(BIN * (below >= PERCENTILE * below[:, -1:]).argmax(1), np.float32)
 
 
-@compiled
+@quick
 def may_be_at_rest(fitted_m: Floats) -> bool:
     """Mouth closed, eyes open, and turned to the camera far enough for both halves of the face to be seen."""
     right_lids, left_lids = _apart(fitted_m, 159, 145), _apart(fitted_m, 386, 374)
@@ -79,7 +79,7 @@ def may_be_at_rest(fitted_m: Floats) -> bool:
     return is_open and is_closed and abs(fitted_m[33, 2] - fitted_m[263, 2]) < TURNED * eyes
 
 
-@compiled
+@quick
 def _apart(points: Floats, one: int, other: int) -> float:
     x, y, z = points[one, 0] - points[other, 0], points[one, 1] - points[other, 1], points[one, 2] - points[other, 2]
     return math.sqrt(x * x + y * y + z * z)

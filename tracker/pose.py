@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.camera import default_focal_px
+from models.compiled import quick
 from models.types import Camera, Landmarks
-from tracker.solver_kernel import compiled
 
 # Points that expression hardly moves: forehead, temples, nose bridge and the corners of the eyes.
 RIGID = (6, 8, 9, 10, 33, 67, 103, 109, 127, 133, 151, 162, 168, 197, 195, 263, 297, 332, 338, 356, 362, 389, 5, 4)
@@ -24,7 +24,7 @@ def iod_px(landmarks: Landmarks) -> float:
     return math.hypot(x, y, float(landmarks.depth_px[left] - landmarks.depth_px[right]))
 
 
-@compiled
+@quick
 def motion_px(before: NDArray[np.float32], now: NDArray[np.float32]) -> tuple[float, float]:
     """How far a face's points [L, 2] have moved in the picture; and how much the figure of its firm points has changed,
     wherever and however large it is. Both in the mean.

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import quick
 from tracker.config import FitConfig
 from tracker.residuals import Priors
-from tracker.solver_kernel import Floats, compiled
+from tracker.solver_kernel import Floats
 
 Sides = NDArray[np.int8]  # [Q] of each unknown: 1 beyond its upper limit, -1 below its lower one, 0 between
 UNKNOWN = 2
@@ -29,7 +30,7 @@ class KernelPriors(NamedTuple):
         return KernelPriors(precision, priors.low.numpy(), priors.high.numpy(), beyond, priors.gaze.numpy())
 
 
-@compiled
+@quick
 def usual_energy(priors: KernelPriors, state: Floats) -> float:
     """Of what is usual, of the limits and of the gaze."""
     energy, eyes = 0.0, len(priors.precision) - 6
@@ -42,7 +43,7 @@ def usual_energy(priors: KernelPriors, state: Floats) -> float:
     return energy
 
 
-@compiled
+@quick
 def note_limits(priors: KernelPriors, goal: Floats, met: Sides) -> bool:
     """Which limits are met at `goal`, into `met`; whether they are others than before."""
     others = False
@@ -53,7 +54,7 @@ def note_limits(priors: KernelPriors, goal: Floats, met: Sides) -> bool:
     return others
 
 
-@compiled
+@quick
 def add_priors(priors: KernelPriors, met: Sides, hessian: Floats, damping: float, out: Floats) -> None:
     """The lower half of the damped normal equations [C, C], with the limits that are met."""
     eyes = len(met) - 6
@@ -69,7 +70,7 @@ def add_priors(priors: KernelPriors, met: Sides, hessian: Floats, damping: float
         out[k, k] *= np.float32(1 + damping)
 
 
-@compiled
+@quick
 def downhill(priors: KernelPriors, met: Sides, gradient: Floats, state: Floats) -> Floats:
     """The way down [C]. It ends where a limit holds what it met: so a step may begin within it and end there."""
     out, eyes = -gradient, len(met) - 6

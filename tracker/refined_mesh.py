@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import quick
 from models.types import LANDMARK_COUNT
 from tracker.region import Region
-from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -51,7 +51,7 @@ class Refinement:
         )
 
 
-@compiled
+@quick
 def _placed(
     numbers: Floats, place: Integers, lids: Integers, x: float, y: float, scale: float, angle: float, middle: float
 ) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.solver_kernel import compiled
+from models.compiled import quick
 
 MARGIN = 1.5  # the square is so much larger than the face in it; the landmark models were trained with it
 PLAY = 0.02  # of the side: how far a face may move in the square before the square follows
@@ -66,7 +66,7 @@ def region_of_landmarks(points_px: NDArray[np.float32]) -> Region:
     return region_of_box(low, high, right, left)
 
 
-@compiled
+@quick
 def _box(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The lowest and the highest x and y."""
     low, high = points[0].copy(), points[0].copy()

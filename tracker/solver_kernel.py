@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiling
+from models.compiled import quick
 from models.landmark_rows import LandmarkRows
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
 _LEAST = np.float32(1e-9)  # of a root, so that a point of no weight divides nothing by zero
-
-compiled = compiling(fastmath=True, nogil=False)
 
 
 class KernelRows(NamedTuple):
@@ -65,7 +63,7 @@ class KernelRows(NamedTuple):
         )
 
 
-@compiled
+@quick
 def shapes_of(rows: KernelRows) -> int:
     """How many unknowns stand before the jaw's: expressions and, where it is open, identity."""
     return rows.basis.shape[2] - len(rows.pose_columns)
@@ -93,7 +91,7 @@ class Posed(NamedTuple):
     focal_px: Any
 
 
-@compiled
+@quick
 def evaluate(rows: KernelRows, seen: KernelSeen, state: Floats) -> float:
     """The energy of landmarks and gaps at the state, filling `residual`, `roots`, `points_px` and `camera_m`."""
     posed = _pose(rows, state)
@@ -101,14 +99,14 @@ def evaluate(rows: KernelRows, seen: KernelSeen, state: Floats) -> float:
     return _measure(rows, seen, posed) + _measure_gaps(rows, seen)
 
 
-@compiled
+@quick
 def slope(rows: KernelRows, seen: KernelSeen, state: Floats) -> float:
     """As `evaluate`, and the gradient too."""
     energy, _, _ = carry(rows, seen, state)
     return float(energy)
 
 
-@compiled
+@quick
 def carry(rows: KernelRows, seen: KernelSeen, state: Floats) -> Any:
     """As `slope`; returns the energy, the posed state, and what each row adds to its landmark."""
     posed = _pose(rows, state)
@@ -121,7 +119,7 @@ def carry(rows: KernelRows, seen: KernelSeen, state: Floats) -> Any:
 # The state.
 
 
-@compiled
+@quick
 def _pose(rows: KernelRows, state: Any) -> Any:
     shapes = shapes_of(rows)
     joints_end = shapes + 9
@@ -147,7 +145,7 @@ def _pose(rows: KernelRows, state: Any) -> Any:
     return Posed(x, in_camera, pivots, feature_motion, translation, np.exp(state[joints_end + 12]))
 
 
-@compiled
+@quick
 def _joints(angles: Any, camera: Any) -> Any:
     """Rotations of jaw, left and right eye, the axes in the camera about which they turn further, and their slopes.
 
@@ -187,7 +185,7 @@ def _joints(angles: Any, camera: Any) -> Any:
 # The energy.
 
 
-@compiled
+@quick
 def _place(rows: KernelRows, posed: Any) -> Any:
     """Where the landmarks are, into `camera_m`; returns what each row adds to its landmark [P, 3]."""
     arms = np.empty_like(rows.base)
@@ -209,7 +207,7 @@ def _place(rows: KernelRows, posed: Any) -> Any:
     return arms
 
 
-@compiled
+@quick
 def _measure(rows: KernelRows, seen: KernelSeen, posed: Any) -> float:
     """Project and weigh."""
     energy = 0.0
@@ -229,7 +227,7 @@ def _measure(rows: KernelRows, seen: KernelSeen, posed: Any) -> float:
     return energy
 
 
-@compiled
+@quick
 def gap_of(rows: KernelRows, seen: KernelSeen, g: int) -> Any:
     """A gap's two landmarks, and the weights with which its residual is made of theirs."""
     upper, lower = rows.pairs[0, g], rows.pairs[1, g]
@@ -239,7 +237,7 @@ def gap_of(rows: KernelRows, seen: KernelSeen, g: int) -> Any:
     return upper, lower, trust / one, trust / other
 
 
-@compiled
+@quick
 def _measure_gaps(rows: KernelRows, seen: KernelSeen) -> float:
     energy, at = 0.0, 2 * len(rows.roots)
     for g in range(rows.pairs.shape[1]):
@@ -254,7 +252,7 @@ def _measure_gaps(rows: KernelRows, seen: KernelSeen) -> float:
 # Its slope.
 
 
-@compiled
+@quick
 def _carry_back(rows: KernelRows, seen: KernelSeen, posed: Any, arms: Any) -> None:
     """The gradient, from each landmark's pull carried back through the rows."""
     _pull(rows, seen, posed)
@@ -292,7 +290,7 @@ def _carry_back(rows: KernelRows, seen: KernelSeen, posed: Any, arms: Any) -> No
                 rows.gradient[shapes + 3 * limb + c] += motion[shapes + k] * turning
 
 
-@compiled
+@quick
 def _pull(rows: KernelRows, seen: KernelSeen, posed: Any) -> None:
     """How each landmark is drawn in the camera frame, and with them the camera itself."""
     landmarks, camera = len(rows.roots), shapes_of(rows) + 9

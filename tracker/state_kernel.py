@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tracker.solver_kernel import Floats, compiled
+from models.compiled import quick
+from tracker.solver_kernel import Floats
 
 
-@compiled
+@quick
 def retract(state: Floats, step: Floats) -> Floats:
     """The state [D] moved by a step [C]; where the step has no focal length, that stays."""
     joints, out = len(state) - 13, state.copy()
@@ -37,7 +38,7 @@ def retract(state: Floats, step: Floats) -> Floats:
     return out
 
 
-@compiled
+@quick
 def difference(state: Floats, other: Floats) -> Floats:
     """The step [C] without focal length from other to state."""
     joints = len(state) - 13
@@ -55,7 +56,7 @@ def difference(state: Floats, other: Floats) -> Floats:
     return out
 
 
-@compiled
+@quick
 def _rotation(state: Floats) -> Any:
     out, joints = np.empty((3, 3)), len(state) - 13
     for entry in range(9):
@@ -63,7 +64,7 @@ def _rotation(state: Floats) -> Any:
     return out
 
 
-@compiled
+@quick
 def times_transposed(one: Any, other: Any) -> Any:
     out = np.zeros((3, 3))
     for r in range(3):

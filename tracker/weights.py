@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import quick
 from models.head import Head, embed
 from models.skinning import vertex_normals
 from tracker.config import FitConfig
-from tracker.solver_kernel import compiled
 
 Floats = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ class PointWeights:
         return _weights(self._normals, self._base, rotation, points_px)
 
 
-@compiled
+@quick
 def _weights(normals: Floats, base: Floats, rotation: Any, points_px: Floats) -> Floats:
     weights = np.empty(len(base), np.float32)
     for p in range(len(base)):
@@ -57,13 +57,13 @@ def _weights(normals: Floats, base: Floats, rotation: Any, points_px: Floats) ->
     return weights
 
 
-@compiled
+@quick
 def openness(points: Floats, eye: tuple[int, int, int, int]) -> float:
     """From 0, where the lids hide the iris, to 1, where it is seen; and beyond both."""
     return (lid_opening(points, eye) - SHUT) / (OPEN - SHUT)
 
 
-@compiled
+@quick
 def lid_opening(points: Floats, eye: tuple[int, int, int, int]) -> float:
     """The gap between the lids over the eye's width, in the picture."""
     upper, lower, inner, outer = points[eye[0]], points[eye[1]], points[eye[2]], points[eye[3]]

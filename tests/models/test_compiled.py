@@ -65,6 +65,24 @@ def positive(value: float) -> bool:
     return value > 0
 
 
+def test_what_a_named_tuple_holds_may_change_in_another_file(folder: Path) -> None:
+    def first_of_two(fields: str) -> float:
+        pair = f"from typing import NamedTuple\n\nclass Pair(NamedTuple):\n    {fields}: float\n"
+        (folder / "compiled_callee.py").write_text(pair.replace(", ", ": float\n    "))
+        for name in NAMES:
+            sys.modules.pop(name, None)
+        for stale in (folder / "__pycache__").glob("*.pyc"):
+            stale.unlink()
+        caller: Any = import_module("compiled_caller")
+        return float(caller.first(import_module("compiled_callee").Pair(one=1.0, other=2.0)))
+
+    (folder / "compiled_caller.py").write_text(
+        "from models.compiled import compiled\n\n@compiled\ndef first(pair):\n    return pair.one\n"
+    )
+    assert first_of_two("one, other") == 1
+    assert first_of_two("other, one") == 1
+
+
 def test_a_broken_number_is_told_from_a_whole_one() -> None:
     assert positive(1.0)
     assert not positive(float("nan"))
