@@ -6,6 +6,7 @@ A verb of the command is a frozen dataclass of options with `run()`. A run ends 
 stderr and exit code 2 (something a user can repair) or 1 (a fault of ours).
 """
 
+import errno
 import importlib
 import io
 import os
@@ -124,6 +125,8 @@ def judge(error: Exception) -> tuple[int, str]:
         return 2, str(error)
     if isinstance(error, OSError) and error.filename is not None:  # no such file, no permission, disk full
         return 2, f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return 2, f"a file could not be written: {error.strerror}; make room on the disk, or write elsewhere"
     return 1, f"a fault of ours: {type(error).__name__}: {error} (MIEN_DEBUG=1 shows where)"
 
 

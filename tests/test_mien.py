@@ -55,6 +55,7 @@ def test_words_it_does_not_know_end_in_one_line(words: str, said: str) -> None:
     [
         (MienError("expected this, got that"), 2, "mien: expected this, got that"),
         (OSError(errno.ENOSPC, "No space left on device", "out/head.npz"), 2, "mien: out/head.npz: No space left on"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "mien: a file could not be written: No space left on"),
         (IndexError("list index"), 1, "mien: a fault of ours: IndexError: list index (MIEN_DEBUG=1 shows where)"),
     ],
 )

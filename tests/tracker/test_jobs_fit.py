@@ -115,6 +115,19 @@ def test_another_picture_of_the_same_name_is_fitted_anew(photo: Path, tmp_path: 
     assert np.linalg.norm(points[33] - points[263]) == pytest.approx(90, rel=0.05)
 
 
+def test_another_overlay_is_drawn_and_none_leaves_none(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overlay = tmp_path / "out" / "photo" / "overlay.png"
+    fit(photo, "-o", tmp_path / "out")
+    before = overlay.read_bytes()
+    fit(photo, "-o", tmp_path / "out", "--overlay-mode", "wireframe")
+    assert overlay.read_bytes() != before
+    fit(photo, "-o", tmp_path / "out", "--no-overlay")
+    assert not overlay.exists()
+    assert "done before" not in capsys.readouterr().out
+
+
 def test_one_bad_picture_does_not_stop_the_others(photo: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")

@@ -1,12 +1,14 @@
 """`mien track` from the words on the command line to the files in the folder."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -206,6 +208,16 @@ def wait_for(ready: Callable[[], bool], seconds: float = 240) -> None:
     while not ready():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def test_a_disk_that_fills_up_leaves_what_was_done(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100_000))
+    with pytest.raises(MienError, match="the disk is nearly full"):
+        track(clip, "-o", tmp_path, "--no-overlay")
+    frames = len(read_npz(tmp_path / "track.npz")["frame"])
+    assert 5 <= frames <= 8
+    lost = json.loads((tmp_path / "report.json").read_text())["video"]["lost"]
+    assert lost[0].startswith(f"broken off after {frames} frames: {tmp_path}: the disk is nearly full")
 
 
 def test_interrupting_leaves_what_was_done(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Rows of a track wait on the disk, come back as they were, and leave as documented arrays."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +15,8 @@ from numpy.typing import NDArray
 from models.head import Head
 from models.library import load_head
 from models.npz import read_npz, write_npz
-from models.types import Camera, HeadParams, Identity, Landmarks, State, TrackResult
+from models.types import Camera, HeadParams, Identity, Landmarks, MienError, State, TrackResult
+from tracker.jobs import array_file
 from tracker.jobs.array_file import ArrayFile
 from tracker.jobs.results import Source
 from tracker.jobs.track_rows import TrackRows
@@ -151,12 +156,69 @@ def test_a_row_broken_off_is_left_out(head: Head, tmp_path: Path, monkeypatch: p
         assert rows[1].index == 2
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a full disk: what fits is written, and then nothing."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_the_row_that_no_longer_fits(head: Head, tmp_path: Path) -> None:
+    results = [tracked(head, index) for index in range(3)]
+    with TrackRows(tmp_path, Source(head, "mesh")) as rows:
+        with files_of_at_most(2 * 478 * 3 * 4 + 100):  # two rows of `fitted_m` and a piece of the third
+            for result in results[:2]:
+                rows.add(result)
+            with pytest.raises(MienError, match=rf"{tmp_path}: no more rows could be written: .* make room"):
+                rows.add(results[2])
+            assert len(rows) == 2
+            assert [numbers(rows[k]) for k in range(2)] == [numbers(result) for result in results[:2]]
+        write_npz(tmp_path / "track.npz", rows.arrays(None))
+        rows.add(results[2])
+        assert numbers(rows[2]) == numbers(results[2])
+    read = read_npz(tmp_path / "track.npz")
+    assert list(read["frame"]) == [0, 1]
+    fitted = results[1].fitted_m
+    assert fitted is not None
+    assert np.array_equal(read["fitted_m"][1], fitted)
+
+
+def test_a_track_ends_while_it_can_still_be_written(
+    head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=40_000))
+    with TrackRows(tmp_path, Source(head, "mesh")) as rows:
+        for index in range(3):  # of 16 KB each
+            rows.add(tracked(head, index))
+        with pytest.raises(MienError, match="the disk is nearly full: 0 MB are left"):
+            rows.add(tracked(head, 3))
+        assert len(rows) == 3
+        write_npz(tmp_path / "track.npz", rows.arrays(None))
+    assert list(read_npz(tmp_path / "track.npz")["frame"]) == [0, 1, 2]
+
+
+def test_an_array_longer_than_one_reading_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array_file, "_READ_AT_ONCE", 1000)
+    kept = ArrayFile(tmp_path, "f4", (2,))
+    for row in range(700):
+        kept.append((row, -row))
+    assert np.array_equal(kept[100:], [(row, -row) for row in range(100, 700)])
+    kept.close()
+
+
 def test_an_array_on_the_disk_reads_like_one_in_memory(tmp_path: Path) -> None:
     kept = ArrayFile(tmp_path, "f4", (2,))
     whole = np.arange(2000, dtype=np.float32).reshape(-1, 2)
     for row in whole:
         kept.append(row)
     kept[3] = whole[3] = (-1, -2)
+    with pytest.raises(ValueError, match="step of at least 1, got -1"):
+        kept[::-1]
     for part in (slice(None), slice(5, 8), slice(990, 2000), slice(-3, None), slice(0, 9, 4), slice(8, 2)):
         assert np.array_equal(kept[part], whole[part])
     with pytest.raises(ValueError, match="broadcast"):

@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.types import MienError
+
+_READ_AT_ONCE = 1 << 30  # bytes: systems read no more than 2 GB, and say so by reading less
+
 
 class ArrayFile:
     """[T, ...], of which slices are read when asked for.
@@ -20,9 +24,11 @@ class ArrayFile:
         """`row` is the shape of one row; `folder` is where there is room for all of them."""
         self.dtype = np.dtype(dtype)
         self._row = row
-        self._bytes = prod(row) * self.dtype.itemsize
+        self.row_bytes = prod(row) * self.dtype.itemsize
         self._count = 0
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
+        self._folder = folder
+        # Unbuffered: a row is written when it is added, or fails then, and nothing is left to fail later.
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed by `close`)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -32,28 +38,46 @@ class ArrayFile:
         return self._count
 
     def append(self, row: ArrayLike) -> None:
-        self._file.write(self._data(row))
+        self._write(self._count, row)
         self._count += 1
 
     def __setitem__(self, place: int, row: ArrayLike) -> None:
-        self._file.flush()
-        os.pwrite(self._file.fileno(), self._data(row), place * self._bytes)
+        self._write(place, row)
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         start, stop, step = rows.indices(self._count)
-        self._file.flush()
-        data = os.pread(self._file.fileno(), max(stop - start, 0) * self._bytes, start * self._bytes)
-        return np.frombuffer(data, self.dtype).reshape(-1, *self._row)[::step]
+        if step < 1:
+            raise ValueError(f"expected rows in their order, a step of at least 1, got {step}")
+        count = max(stop - start, 0)
+        data = np.empty(count * self.row_bytes, np.uint8)
+        self._read(data.data, start * self.row_bytes)
+        return data.view(self.dtype).reshape(count, *self._row)[::step]
 
     def cut(self, count: int) -> None:
         """Keep the first rows alone."""
-        self._file.flush()
-        self._file.truncate(count * self._bytes)
-        self._file.seek(0, os.SEEK_END)
-        self._count = count
+        self._count = min(count, self._count)
 
     def close(self) -> None:
         self._file.close()
 
-    def _data(self, row: ArrayLike) -> bytes:
-        return np.broadcast_to(np.asarray(row, self.dtype), self._row).tobytes()
+    def _write(self, place: int, row: ArrayLike) -> None:
+        data = memoryview(np.broadcast_to(np.asarray(row, self.dtype), self._row).tobytes())
+        at = place * self.row_bytes
+        try:
+            while data:  # a disk takes a part of it where the rest has no room
+                written = os.pwrite(self._file.fileno(), data, at)
+                data, at = data[written:], at + written
+        except OSError as error:
+            raise MienError(
+                f"{self._folder}: no more rows could be written: {error.strerror}; "
+                "make room there, or write elsewhere (-o)"
+            ) from error
+
+    def _read(self, data: memoryview, at: int) -> None:
+        while data:
+            read = os.preadv(self._file.fileno(), [data[:_READ_AT_ONCE]], at)
+            if read == 0:
+                raise MienError(
+                    f"{self._folder}: rows written before cannot be read again; see whether the disk is sound"
+                )
+            data, at = data[read:], at + read

@@ -1,6 +1,8 @@
 """What is tracked, one row a frame, kept on the disk while it grows: the arrays of `track.npz`."""
 
+import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from models.arkit_names import ARKIT_NAMES
 from models.head import Head
 from models.npz import Array, Rows
-from models.types import LANDMARK_COUNT, Camera, HeadParams, Identity, Landmarks, State, TrackResult
+from models.types import LANDMARK_COUNT, Camera, HeadParams, Identity, Landmarks, MienError, State, TrackResult
 from tracker.jobs.array_file import ArrayFile
 from tracker.jobs.results import SCHEMA, Source
 from tracker.pose import iod_px
@@ -55,7 +57,11 @@ class TrackRows:
         self._source = source
         faces = {"expression": (source.head.expression_size,), **_OF_A_FACE, _SCORES: (len(ARKIT_NAMES),)}
         kinds = _WHETHER_OR_NOT | {key: ("f4", shape) for key, shape in faces.items()}
-        self._columns = {key: ArrayFile(folder, *kind) for key, kind in kinds.items()}
+        self._folder = folder
+        with ExitStack() as stack:
+            self._columns = {key: stack.enter_context(closing(ArrayFile(folder, *kind))) for key, kind in kinds.items()}
+            self._open_files = stack.pop_all()
+        self._row_bytes = sum(column.row_bytes for column in self._columns.values())
         self._empty = {key: np.full(shape, np.nan, np.float32) for key, shape in faces.items()}
         self._count = 0
         self._scored = False
@@ -66,19 +72,28 @@ class TrackRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        for column in self._columns.values():
-            column.close()
+        self._open_files.close()
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, result: TrackResult, scores: NDArray[np.float32] | None = None) -> None:
+        self._leave_room()
         row = self._empty | _row(result)
         if scores is not None:
             row[_SCORES], self._scored = scores, True
         for key, column in self._columns.items():
             column.append(row[key])
         self._count += 1
+
+    def _leave_room(self) -> None:
+        """`track.npz` is written when the track ends: a disk that fills up ends it while what was done still fits."""
+        free, needed = shutil.disk_usage(self._folder).free, self._count * self._row_bytes
+        if free < needed:
+            raise MienError(
+                f"{self._folder}: the disk is nearly full: {free / 1e6:.0f} MB are left, and track.npz may take "
+                f"{needed / 1e6:.0f} MB; make room there, or write elsewhere (-o)"
+            )
 
     def __setitem__(self, place: int, result: TrackResult) -> None:
         row = self._empty | _row(result)

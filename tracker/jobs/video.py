@@ -95,6 +95,9 @@ def track(path: Path, options: TrackOptions) -> None:
         except KeyboardInterrupt:
             video.lost.append(stopped(tracked))
             raise
+        except MienError as error:  # a full disk: what was done before is still written
+            video.lost.append(f"broken off after {len(rows)} frames: {error}")
+            raise
         finally:
             tracker.close()
             if len(rows):
