@@ -32,7 +32,7 @@ def solve_box(matrix: Floats, right: Floats, start: Floats) -> tuple[Floats, int
     fewest, patience = count + 1, PATIENCE
     for sweep in range(1, MAX_SWEEPS + 1):
         if not _solve_free(matrix, right, held, weights):
-            break
+            return np.minimum(np.maximum(weights, 0), 1), sweep
         slope = _slope(matrix, right, weights)
         wrong, last = 0, 0
         for k in range(count):

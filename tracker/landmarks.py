@@ -22,6 +22,7 @@ from models.arkit_names import ARKIT_NAMES
 from models.types import LANDMARK_COUNT, Landmarks, MienError
 from tracker.crop import Crop, cut_out, shrink_for
 from tracker.follow import FollowingDetector, Reading
+from tracker.graphs import MESH_GRAPH, MESH_SIDE, TASK_GRAPH, TASK_SIDE
 from tracker.lending import Lending
 from tracker.quiet import start_up_notes_hidden
 from tracker.refined_mesh import Refinement
@@ -127,7 +128,7 @@ class _RegionNet:
 class MeshNet(_RegionNet):
     """MediaPipe's face mesh with iris refinement, from the wheel."""
 
-    net_side = 192
+    net_side = MESH_SIDE
 
     def __init__(self) -> None:
         self._refinement = _mesh_refinement()
@@ -138,11 +139,11 @@ class MeshNet(_RegionNet):
         if "numbers" not in self._found:
             return None
         numbers = self._numbers()
-        flag = float(numbers[-1])
-        if not flag > 0:  # a presence of one half, MediaPipe's own threshold
+        presence = (1 + math.tanh(float(numbers[-1]) / 2)) / 2  # the logistic function, which overflows written plainly
+        if not presence > PRESENCE:
             return None
         points_px, depth_px = self._refinement.points(numbers, region, self.net_side)
-        return Reading(points_px, depth_px, 1 / (1 + math.exp(-flag)))
+        return Reading(points_px, depth_px, presence)
 
     def _numbers(self) -> NDArray[np.float32]:
         """All that the model put out, one after the other.
@@ -160,7 +161,7 @@ class MeshNet(_RegionNet):
 class TaskNet(_RegionNet):
     """The models in face_landmarker.task, without the smoothing that MediaPipe puts behind them: it lags."""
 
-    net_side = 256
+    net_side = TASK_SIDE
 
     def __init__(self, file: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:  # the models are open once the graph runs
@@ -257,61 +258,6 @@ def _found_face(detection: Any, scale: NDArray[np.float32]) -> FoundFace:
 
 # The graphs.
 
-# With a thread of its own a graph is slower for one caller, and this one runs where it is called.
-_HERE = 'executor { type: "ApplicationThreadExecutor" }\n'
-
-# MediaPipe's own as far as the model, whose outputs come out as they are: whole mesh, lips, left eye, right eye, left
-# iris, right iris, presence. Embeddings they are in name only: no other message holds numbers in blocks of bytes.
-_MESH_GRAPH = (
-    _HERE
-    + """
-input_stream: "image"
-input_stream: "roi"
-output_stream: "numbers"
-node {
-  calculator: "ImageToTensorCalculator"
-  input_stream: "IMAGE:image" input_stream: "NORM_RECT:roi" output_stream: "TENSORS:square"
-  options { [mediapipe.ImageToTensorCalculatorOptions.ext] {
-    output_tensor_width: 192 output_tensor_height: 192 output_tensor_float_range { min: 0 max: 1 }
-  } }
-}
-node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operators" }
-node {
-  calculator: "InferenceCalculator"
-  input_side_packet: "OP_RESOLVER:operators" input_stream: "TENSORS:square" output_stream: "TENSORS:outputs"
-  options { [mediapipe.InferenceCalculatorOptions.ext] {
-    model_path: "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite" delegate { xnnpack {} }
-  } }
-}
-node {
-  calculator: "TensorsToEmbeddingsCalculator" input_stream: "TENSORS:outputs" output_stream: "EMBEDDINGS:numbers"
-  options { [mediapipe.TensorsToEmbeddingsCalculatorOptions.ext] { embedder_options {} } }
-}
-"""
-)
-
-_TASK_GRAPH = (
-    _HERE
-    + """
-input_stream: "image"
-input_stream: "roi"
-output_stream: "landmarks"
-output_stream: "presence"
-output_stream: "scores"
-node { calculator: "ToImageCalculator" input_stream: "IMAGE_CPU:image" output_stream: "IMAGE:picture" }
-node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE_CPU:image" output_stream: "SIZE:size" }
-node {
-  calculator: "mediapipe.tasks.vision.face_landmarker.SingleFaceLandmarksDetectorGraph"
-  input_stream: "IMAGE:picture" input_stream: "NORM_RECT:roi"
-  output_stream: "NORM_LANDMARKS:landmarks" output_stream: "PRESENCE_SCORE:presence"
-}
-node {
-  calculator: "mediapipe.tasks.vision.face_landmarker.FaceBlendshapesGraph"
-  input_stream: "LANDMARKS:landmarks" input_stream: "IMAGE_SIZE:size" output_stream: "BLENDSHAPES:scores"
-}
-"""
-)
-
 
 def _mesh_graph() -> Any:
     _import_mediapipe()
@@ -322,7 +268,7 @@ def _mesh_graph() -> Any:
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.tasks.cc.components.calculators import tensors_to_embeddings_calculator_pb2  # noqa: F401
 
-    return text_format.Parse(_MESH_GRAPH, CalculatorGraphConfig())
+    return text_format.Parse(MESH_GRAPH, CalculatorGraphConfig())
 
 
 def _number_spans(message: bytes) -> list[slice]:
@@ -373,7 +319,7 @@ def _task_graph(folder: Path) -> Any:
         face_landmarks_detector_graph_options_pb2,
     )
 
-    config = text_format.Parse(_TASK_GRAPH, CalculatorGraphConfig())
+    config = text_format.Parse(TASK_GRAPH, CalculatorGraphConfig())
     detector = config.node[2].options.Extensions[
         face_landmarks_detector_graph_options_pb2.FaceLandmarksDetectorGraphOptions.ext
     ]
