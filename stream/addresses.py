@@ -1,8 +1,8 @@
 """Which of this machine's addresses are offered to a browser for its video.
 
 aioice never offers loopback, so that a laptop without a network could not talk to itself. A server bound to loopback
-offers it first, and then this machine's other addresses: Firefox pairs none of its own addresses with loopback. One
-bound to all addresses offers them all, loopback last; one bound to one address, that one.
+offers it, and this machine's other addresses: Firefox pairs none of its own addresses with loopback. One bound to all
+addresses offers them all; one bound to one address, that one. What then may come to them says `stream/datagrams.py`.
 """
 
 import ipaddress

@@ -16,7 +16,7 @@ from aiortc import RTCIceServer
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from models.types import MienError
-from stream import addresses, jitter, memory, vp8
+from stream import addresses, datagrams, jitter, memory, vp8
 from stream.app import Service, build_app
 from stream.engine import Engine
 from stream.hub import Hub, HubSettings
@@ -81,6 +81,8 @@ def mien_version() -> str:
 def make_service(settings: ServerSettings) -> Service:
     """Sets what aiortc keeps for a whole process, too."""
     addresses.install(settings.host)
+    relayed = settings.relay.stun or settings.relay.turn  # which answer from where they are
+    datagrams.install(from_outside=not settings.loopback or bool(relayed))
     if not jitter.install(settings.prompt_frames) and settings.prompt_frames:
         event("prompt_frames_off", level="warning", expected=f"aiortc {jitter.KNOWN_VERSION}")
     vp8.install(HELD_RATE if settings.media == "lan" else None, settings.max_pixels)

@@ -80,10 +80,9 @@ def test_a_machine_without_any_network_talks_to_itself() -> None:
         "ip link set lo up && exec "
         f"{sys.executable} -m pytest -q -p no:cacheprovider tests/stream/test_live.py -k overlay_and_pause"
     )
-    able = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False)
+    able = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False, timeout=60)
     if able.returncode != 0 or shutil.which("ip") is None:
         pytest.skip("needs ip, and the right to make a network namespace (unshare)")
-    result = subprocess.run(
-        ["unshare", "-rn", "sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    words = ["unshare", "-rn", "sh", "-c", script]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stdout[-2000:]
