@@ -34,7 +34,7 @@ def setting(name: str, default: T, kind: Kind[Any]) -> T:
 
     def value() -> T:
         text = os.environ.get(f"MIEN_{name}")
-        if text is None:
+        if not text:  # an empty one, too, as `MIEN_TOKEN=` in a file of settings is how one leaves it out
             return default
         try:
             return kind.read(text)  # type: ignore[no-any-return]

@@ -8,7 +8,9 @@ Importing this is cheap, so that `mien -h` answers at once; the work is imported
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import arg
 
 from render.modes import OverlayMode
 from stream.environment import NUMBER, PATH, SEVERAL, TEXT, one_of, setting
@@ -23,6 +25,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Detector = Literal["mesh", "task"]
 Media = Literal["lan", "internet"]
 Encryption = Literal["off", "self-signed"]
+Secret = Annotated[str | None, arg(help_behavior_hint="")]  # else the help would show what the environment has
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Serve:
     behind_proxy: bool = False
     """A proxy in front of this server encrypts, and passes WebSockets and the Host header on."""
 
-    token: str | None = setting("TOKEN", None, TEXT)
+    token: Secret = setting("TOKEN", None, TEXT)
     """What clients must know. Made up and printed where one is needed and none is given."""
 
     origin: tuple[str, ...] = setting("ORIGIN", (), SEVERAL)
@@ -85,7 +88,7 @@ class Serve:
     turn: tuple[str, ...] = setting("TURN", (), SEVERAL)
     """TURN servers for clients, such as turn:turn.example:3478, with --turn-secret."""
 
-    turn_secret: str | None = setting("TURN_SECRET", None, TEXT)
+    turn_secret: Secret = setting("TURN_SECRET", None, TEXT)
     """The secret shared with the TURN server, from which credentials for a day are made."""
 
     prompt_frames: bool = True

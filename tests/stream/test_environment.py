@@ -1,9 +1,11 @@
 """Options from the environment."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from mien import parse
 from models.types import MienError
 from stream.serve import Serve
 
@@ -21,6 +23,27 @@ def test_options_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.keep_identities == Path("/srv/heads")
     assert settings.relay.turn == ("turn:a.example:3478", "turn:b.example:3478")
     assert Serve(port=9002).port == 9002, "what is said aloud goes first"
+
+
+@pytest.mark.parametrize("option", [option.name for option in fields(Serve)])
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    """An empty path would be the working directory: faces would be kept there, and nobody had asked for it."""
+    unset = Serve()
+    monkeypatch.setenv(f"MIEN_{option.upper()}", "")
+    assert Serve() == unset
+
+
+def test_the_help_keeps_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MIEN_TOKEN", "token-0123")
+    monkeypatch.setenv("MIEN_TURN_SECRET", "secret-4567")
+    monkeypatch.setenv("MIEN_PORT", "9001")
+    with pytest.raises(SystemExit):
+        parse(["serve", "-h"])
+    told = capsys.readouterr().out
+    assert "9001" in told
+    assert "--turn-secret" in told
+    assert "token-0123" not in told
+    assert "secret-4567" not in told
 
 
 @pytest.mark.parametrize(
