@@ -103,7 +103,8 @@ class Engine:
             if self._filling or self._closed:
                 return
             self._filling = True
-        # No daemon, as the session's thread is that starts it: a program that ends in native code is aborted.
+        # No daemon, unlike the session's thread that starts it: a program that ends while a thread is in native code is
+        # aborted, and this one is done in a moment.
         threading.Thread(target=self._fill, name="next-tracker", daemon=False).start()
 
     def _fill(self) -> None:

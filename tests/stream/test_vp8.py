@@ -98,8 +98,8 @@ def test_a_keyframe_comes_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.0, 2.5])
-def test_the_picture_is_no_worse_than_with_the_original_settings(sigma: float) -> None:
-    """Of a camera without noise, and of one as they are."""
+def test_the_picture_is_hardly_worse_than_with_the_original_settings(sigma: float) -> None:
+    """Of a camera without noise, and of one as they are: less than 0.4 dB may be lost, for which it is much quicker."""
     vp8.install(1_000_000, 1920 * 1080)
     assert fidelity_db(QuickVp8Encoder(), sigma) > fidelity_db(Vp8Encoder(), sigma) - 0.4
 
