@@ -1,5 +1,6 @@
 """Work aside: in slices, one after another, dropped at any time without waiting."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -123,3 +124,32 @@ print(thread.daemon)
 def test_a_program_may_end_while_there_is_work() -> None:
     ended = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, timeout=90, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"False\n", b"")
+
+
+def test_without_a_thread_the_work_is_refused_and_the_next_one_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    aside, refused, work = Aside("aside"), Slices(1), Slices(1)
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", no_more)
+        assert not aside.begin(refused.work)
+    assert not aside.is_at(refused.work)
+    assert aside.begin(work.work)
+    wait = ended(aside)
+    work.go_on.release()
+    wait()
+    assert (refused.done, work.done) == (0, 1)
+
+
+def test_work_is_done_where_no_priority_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*of: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    aside, work = Aside("aside"), Slices(1)
+    assert aside.begin(work.work)
+    wait = ended(aside)
+    work.go_on.release()
+    wait()
+    assert work.done == 1

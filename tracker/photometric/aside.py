@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Generator
+from contextlib import suppress
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,19 @@ class Aside:
         self._works: list[Work] = []  # the first is being done
         self._thread: threading.Thread | None = None
 
-    def begin(self, work: Work) -> None:
+    def begin(self, work: Work) -> bool:
+        """False where the system gives no thread to do it on."""
         with self._lock:
-            self._works.append(work)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=False)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=False)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.warning("no thread for work aside: %s", error)
+                    return False
+                self._thread = thread
+            self._works.append(work)
+            return True
 
     def drop(self, work: Work) -> None:
         """Nothing of it is begun any more. The slice in hand ends by itself, and then what the work held is freed."""
@@ -44,7 +52,8 @@ class Aside:
             return work in self._works
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
+        with suppress(OSError):  # a sandbox may forbid it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux, of this thread alone
         while (work := self._first()) is not None:
             try:
                 while self.is_at(work) and threading.main_thread().is_alive():

@@ -6,6 +6,8 @@ frames that follow from the frames' own time alone: the same video gives the sam
 
 import logging
 
+from torch import Tensor
+
 from models.head import Head
 from models.texture_space import TextureSpace
 from models.types import Frame, Identity, MienError, State, TrackResult
@@ -36,11 +38,19 @@ class SkinLearner:
         self._sides = 0  # of the head, in the newest texture
         self._work: Work | None = None  # begun in the background
         self._complete = False  # `solved` is all that the frames so far can tell
-        self.solved: Solved | None = None
+        self._learned: tuple[Tensor, Solved] | None = (
+            None  # with whose it is: written aside, perhaps when they have gone
+        )
+
+    @property
+    def solved(self) -> Solved | None:
+        learned, identity = self._learned, self._identity
+        return learned[1] if learned and (identity is None or identity.shape is learned[0]) else None
 
     @property
     def texture(self) -> Texture | None:
-        return None if self.solved is None else self.solved.texture
+        solved = self.solved
+        return None if solved is None else solved.texture
 
     def observe(self, frame: Frame, result: TrackResult, identity: Identity | None, make: bool = True) -> None:
         """Every frame, in order. Without `make` only keyframes are gathered."""
@@ -49,12 +59,15 @@ class SkinLearner:
             self._keyframes.offer(frame, result, identity)
             return
         if self._identity is None or self._identity.shape is not identity.shape:
+            self.close()  # what there is, and what is in work, is another's
             self._identity, self._due_s, self._sides = identity, frame.time_s + FIRST_AFTER_S, 0
-            self.solved = None  # what there was is another's
+            self._learned = None
         self._keyframes.offer(frame, result, identity)
-        if make and self._due_s is not None and frame.time_s >= self._due_s and len(self._keyframes) > self._sides:
-            self._due_s, self._sides = frame.time_s + AGAIN_AFTER_S, len(self._keyframes)
-            self._start(identity)
+        due = make and self._due_s is not None and frame.time_s >= self._due_s and len(self._keyframes) > self._sides
+        if due and not (self._work is not None and _aside.is_at(self._work)):
+            self._due_s = frame.time_s + AGAIN_AFTER_S
+            if self._start(identity):
+                self._sides = len(self._keyframes)
 
     def learn(self, identity: Identity | None) -> Solved | None:
         """At once, from all keyframes; None where there are none, or they show too little of a face."""
@@ -73,13 +86,14 @@ class SkinLearner:
         """Nothing is learned any more; at once, whatever is in work."""
         if self._work is not None:
             _aside.drop(self._work)
+            self._work = None
 
-    def _start(self, identity: Identity) -> None:
+    def _start(self, identity: Identity) -> bool:
         if not self._background:
             self._solve(identity, self._keyframes.views())
-        elif self._work is None or not _aside.is_at(self._work):
-            self._work = self._slices(identity, self._keyframes.views())
-            _aside.begin(self._work)
+            return True
+        self._work = self._slices(identity, self._keyframes.views())
+        return _aside.begin(self._work)
 
     def _solve(self, identity: Identity, views: list[View]) -> None:
         for _ in self._slices(identity, views):
@@ -88,8 +102,8 @@ class SkinLearner:
     def _slices(self, identity: Identity, views: list[View]) -> Work:
         try:
             for solved in self.solver().slices(identity, views):
-                if self._identity is None or self._identity.shape is identity.shape:  # else that person has gone
-                    self.solved = solved or self.solved
+                if solved is not None:
+                    self._learned = identity.shape, solved
                 yield
         except MienError as error:
             log.info("no texture: %s", error)
