@@ -1,6 +1,9 @@
 """Skin and light from pictures: what is known must come back, and what is broken must break nothing."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,7 +16,9 @@ from models.types import Frame, Landmarks, MienError, State, TrackResult
 from render.diff.light import lit_irradiance
 from render.texture import GAMMA
 from tests.tracker import painted
+from tracker.photometric import skin
 from tracker.photometric.albedo import AlbedoSpace
+from tracker.photometric.aside import Work
 from tracker.photometric.atlas import Atlas
 from tracker.photometric.colours import LUMINANCE, linear, shown
 from tracker.photometric.keyframes import Keyframes, face_sharpness
@@ -63,7 +68,7 @@ def test_light_and_albedo_come_back_though_highlights_and_shadows_lie_on_the_ski
     disturbed[::13] = (1.8 * disturbed[::13] + 0.2).clamp(0, 1)
     disturbed[5::17] *= 0.25
     one = torch.ones(len(space.skin))
-    found = solve_light(space, Samples(space.skin, torch.zeros_like(space.skin), normals, disturbed, one))
+    found = solve_light(space, Samples(space.skin, torch.zeros_like(space.skin), normals, disturbed, one, 1))
     predicted = space.at(found.weights)[space.skin] * lit_irradiance(normals, found.light)
     away = (predicted ** (1 / GAMMA) - colours ** (1 / GAMMA)).abs()
     assert away.median() < 0.01
@@ -194,6 +199,60 @@ def test_skin_is_learned_beside_the_tracking(background: bool) -> None:
         learner.close()
 
 
+@contextmanager
+def other_sessions_first() -> Iterator[None]:
+    """Work of other sessions is in hand as long as this lasts; at its end all work aside is done."""
+    go_on = threading.Event()
+
+    def others() -> Work:
+        assert go_on.wait(400)
+        yield
+
+    assert skin._aside.begin(others())
+    thread = skin._aside._thread
+    assert thread is not None
+    try:
+        yield
+    finally:
+        go_on.set()
+        thread.join(400)
+        assert not thread.is_alive()
+
+
+def test_who_comes_while_the_one_before_waits_for_a_skin_gets_their_own() -> None:
+    before, after = painted.identity(), replace(painted.identity(), shape=painted.identity().shape.clone())
+    learner = SkinLearner(painted.head(), background=True)
+    learner._solver = solver()
+    with other_sessions_first():
+        for index in (0, 60):
+            learner.observe(a_frame(index, 0.0), a_result(index, 0.0), before)
+        late = learner._work
+        assert late is not None
+        assert skin._aside.is_at(late)
+        learner.observe(a_frame(63, 0.0), a_result(63, 0.0), after)
+        assert not skin._aside.is_at(late)
+        learner.observe(a_frame(123, 0.0), a_result(123, 0.0), after)
+        for _ in late:  # as if it had been in hand all the while
+            assert learner.texture is None, "nobody wears another's skin"
+        assert learner.texture is None
+    assert learner.texture is not None
+
+
+def test_a_skin_is_begun_as_soon_as_the_one_in_work_is_done() -> None:
+    person = painted.identity()
+    learner = SkinLearner(painted.head(), background=True)
+    learner._solver = solver()
+    with other_sessions_first():
+        learner.observe(a_frame(0, 0.0), a_result(0, 0.0), person)
+        learner.observe(a_frame(60, 0.0), a_result(60, 0.0), person)
+        first = learner._work
+        learner.observe(a_frame(300, 30.0), a_result(300, 30.0), person)
+        assert learner._work is first
+    learner.observe(a_frame(301, 30.0), a_result(301, 30.0), person)
+    assert learner._work is not first, "the side seen meanwhile is not lost"
+    learner.close()
+
+
 # What is broken.
 
 
@@ -217,6 +276,21 @@ def test_pictures_that_show_no_face_are_refused_and_break_nothing() -> None:
     far = replace(a_result(0, 0.0), camera=replace(painted.camera(), translation=torch.tensor((3.0, 0, 1.0))))
     learner.observe(a_frame(0, 0.0), far, painted.identity())
     assert learner.learn(painted.identity()) is None
+
+
+@pytest.mark.parametrize("one_room", [True, False])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_picture_that_shows_nothing_among_others_changes_nothing(place: int, one_room: bool) -> None:
+    views = [painted.view(painted.paint(), painted.camera(yaw)) for yaw in (0.0, 28.0)]
+    blind = replace(views[0], camera=replace(views[0].camera, translation=-views[0].camera.translation))
+    alone = solver().solve(painted.identity(), views, one_room)
+    solved = solver().solve(painted.identity(), [*views[:place], blind, *views[place:]], one_room)
+    lights = solved.lighting.lights
+    assert len(lights) == 3
+    rest = [k for k in range(3) if k != place]
+    assert torch.allclose(lights[rest], alone.lighting.lights, rtol=1e-4, atol=1e-5)
+    assert torch.equal(lights[place], lights[rest[0]])
+    assert np.abs(solved.texture.albedo.astype(int) - alone.texture.albedo).mean() < 0.5
 
 
 def test_a_black_picture_gives_a_dark_face_of_finite_numbers() -> None:

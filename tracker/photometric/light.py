@@ -47,6 +47,7 @@ class Samples:
     normals: Tensor  # [N, 3] in that picture's camera frame
     colours: Tensor  # [N, 3]
     weights: Tensor  # [N] area and how well the surface is seen, mean 1
+    pictures: int  # of which some may show nothing of the face
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,25 @@ class Lighting:
 def solve_light(
     space: AlbedoSpace, samples: Samples, config: LightConfig | None = None, one_room: bool = True
 ) -> Lighting:
-    """Pictures of `one_room` share their light but for its exposure; else each has its own."""
+    """Pictures of `one_room` share their light but for its exposure; else each has its own.
+
+    One that shows nothing of the face is given the light of the first that does.
+    """
     config = config or LightConfig()
     basis, mean = space.basis[samples.vertex], space.mean[samples.vertex]
     harmonics = sh_basis(samples.normals)  # [N, 9]
-    pictures = int(samples.picture.max()) + 1
-    room = torch.zeros_like(samples.picture) if one_room else samples.picture
-    rooms = [(room == number).nonzero()[:, 0] for number in range(1 if one_room else pictures)]
+    telling = torch.bincount(samples.picture, minlength=samples.pictures) > 0
+    first = int(samples.picture.min())
+    room_of = samples.picture.new_zeros(samples.pictures)
+    if not one_room:
+        room_of[telling] = torch.arange(int(telling.sum()))
+    room = room_of[samples.picture]
+    rooms = [(room == number).nonzero()[:, 0] for number in range(int(room_of.max()) + 1)]
     seen = samples.colours.clamp_min(1e-4)
     # Residuals of shown values, to first order: shown' = shown ** (1 - GAMMA) / GAMMA.
     slope = seen.clamp_min(config.darkest) ** (1 / GAMMA - 1) / GAMMA
     share = samples.weights * (config.independent / max(len(seen), 1)) / config.noise**2
-    gains, trust = seen.new_ones(pictures), seen.new_ones(len(seen))
+    gains, trust = seen.new_ones(samples.pictures), seen.new_ones(len(seen))
     albedo = mean
     lights = torch.stack([_first_light(seen[one], mean[one]) for one in rooms])
     weights = seen.new_zeros(basis.shape[1], 3)
@@ -102,11 +110,11 @@ def solve_light(
         shading = _shading(samples.normals, rooms, lights)
         if one_room:
             gains = _gain_step(albedo * shading, seen, weight, samples.picture, gains)
-            lights, gains = lights * gains[0], gains / gains[0]
+            lights, gains = lights * gains[first], torch.where(telling, gains / gains[first], 1.0)
         predicted = (albedo * shading * gains[samples.picture][:, None]).clamp_min(1e-5)
         if turn >= config.trusting:
             trust = _trust(seen ** (1 / GAMMA) - predicted ** (1 / GAMMA), config)
-    return Lighting(lights * gains[:, None, None], space.mean, weights, trust)
+    return Lighting(lights[room_of] * gains[:, None, None], space.mean, weights, trust)
 
 
 def light_on(albedo: Tensor, samples: Samples, config: LightConfig | None = None) -> Tensor:

@@ -165,7 +165,7 @@ def samples_of(space: AlbedoSpace, views: Sequence[View], seen: Sequence[Seen]) 
             f"expected a face in view, but only {len(vertex)} points of its surface are: choose another picture"
         )
     weights = facing * space.area[vertex]
-    return Samples(vertex, picture_of, normals, colours, weights / weights.mean().clamp_min(1e-12))
+    return Samples(vertex, picture_of, normals, colours, weights / weights.mean().clamp_min(1e-12), len(views))
 
 
 def fill_gutters(atlas: Atlas, picture: NDArray[np.float32]) -> NDArray[np.float32]:
