@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.head import Head
-from models.npz import Array, check_array, read_npz, write_npz
+from models.npz import TEXT, Array, check_array, read_npz, write_npz
 from models.types import JOINT_NAMES, LANDMARK_COUNT, Embedding, MienError, Prior
 
 SCHEMA = 1
@@ -78,7 +78,9 @@ def quantise(basis: Array) -> tuple[Array, Array]:
 
 def dequantise(steps: Array, scale: Array) -> Array:
     """Row by row again, as every product wants it: else each use would copy the whole basis."""
-    return steps.astype(np.float32, order="C") * scale
+    values = steps.astype(np.float32, order="C")
+    values *= scale  # in place: they may be hundreds of megabytes
+    return values
 
 
 def _head_from_arrays(path: Path, arrays: Mapping[str, Array]) -> Head:
@@ -110,10 +112,8 @@ def _head_from_arrays(path: Path, arrays: Mapping[str, Array]) -> Head:
     expression_basis, pose_basis = basis("expression_basis"), basis("pose_basis")
     if pose_basis.shape[2] not in (0, 9 * (joints - 1)):
         raise MienError(f"{path}: expected 0 or {9 * (joints - 1)} pose correctives, got {pose_basis.shape[2]}")
-    names = tuple(
-        str(name)
-        for name in check_array(path, "expression_names", arrays["expression_names"], (expression_basis.shape[2],))
-    )
+    count = expression_basis.shape[2]
+    names = check_array(path, "expression_names", arrays["expression_names"], (count,), TEXT)
 
     return Head(
         name=str(arrays["name"]),
@@ -122,7 +122,7 @@ def _head_from_arrays(path: Path, arrays: Mapping[str, Array]) -> Head:
         template=numbers("template", vertices, 3),
         identity_basis=basis("identity_basis"),
         expression_basis=expression_basis,
-        expression_names=names,
+        expression_names=tuple(str(name) for name in names),
         joint_regressor=_shares(path, "joint_regressor", numbers("joint_regressor", joints, vertices)),
         skinning_weights=_shares(path, "skinning_weights", numbers("skinning_weights", vertices, joints)),
         pose_basis=pose_basis,

@@ -17,9 +17,9 @@ from models.types import MienError
 
 Array = NDArray[Any]
 MAX_TOTAL_BYTES = 4 << 30  # FLAME's largest companion (a statistical albedo) takes 1.2 GB
-_NUMBERS_AND_TEXT = "biufU"
+_NUMBERS, TEXT = "biuf", "U"
 _ROWS_WRITTEN_AT_ONCE = 256
-_ROWS_AT_ONCE = 4096
+_BYTES_AT_ONCE = 16 << 20
 # What numpy's reader of headers, which is Python's own parser, raises on bytes that are none.
 _BROKEN_HEADER = (ValueError, SyntaxError, TokenError, TypeError, KeyError, MemoryError, RecursionError, OverflowError)
 
@@ -71,8 +71,9 @@ def read_npz_columns(path: Path, name: str, count: int) -> NDArray[np.float32]:
                 for column in range(kept.shape[1]):
                     kept[:, column] = numbers(rows).reshape(shape[:-1], order="F").ravel()
             else:
-                for start in range(0, rows, _ROWS_AT_ONCE):
-                    part = kept[start : start + _ROWS_AT_ONCE]
+                step = max(1, _BYTES_AT_ONCE // max(1, columns * dtype.itemsize))
+                for start in range(0, rows, step):
+                    part = kept[start : start + step]
                     part[:] = numbers(len(part) * columns).reshape(len(part), columns)[:, : kept.shape[1]]
     if not np.isfinite(kept).all():
         raise MienError(f"{path}: expected finite numbers in {name}, got NaN or infinity; get the file again")
@@ -80,7 +81,10 @@ def read_npz_columns(path: Path, name: str, count: int) -> NDArray[np.float32]:
 
 
 def _arrays(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    return [member for member in archive.infolist() if member.filename.endswith(".npy")]
+    found = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+    if len({member.filename for member in found}) < len(found):  # which one is meant?
+        raise MienError(f"{archive.filename}: expected each array once, got two of one name; get the file again")
+    return found
 
 
 @contextmanager
@@ -131,12 +135,15 @@ def _write_rows(stream: IO[bytes], array: Rows) -> None:
         stream.write(array[start : start + _ROWS_WRITTEN_AT_ONCE].tobytes())
 
 
-def check_array(source: object, name: str, array: Array, shape: tuple[int | None, ...]) -> Array:
-    """The array if its shape fits (None stands for any length) and its numbers are finite."""
+def check_array(source: object, name: str, array: Array, shape: tuple[int | None, ...], kinds: str = _NUMBERS) -> Array:
+    """The array if its shape fits (None stands for any length) and it holds finite numbers, or what else is wanted."""
     fits = len(array.shape) == len(shape) and all(w is None or w == g for w, g in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if length is None else str(length) for length in shape)
         raise MienError(f"{source}: expected {name} of shape [{wanted}], got {list(array.shape)}")
+    if array.dtype.kind not in kinds:
+        wanted = "numbers" if kinds == _NUMBERS else "text"
+        raise MienError(f"{source}: expected {wanted} in {name}, got type {array.dtype}; get the file again")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise MienError(f"{source}: expected finite numbers in {name}, got NaN or infinity; get the file again")
     return array
@@ -161,7 +168,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) 
     _check_packing(member, path)
     with archive.open(member) as stream:
         shape, fortran, dtype = read_npy_header(stream, path)
-        if dtype.hasobject or dtype.kind not in _NUMBERS_AND_TEXT:
+        if dtype.hasobject or dtype.kind not in _NUMBERS + TEXT:
             raise MienError(
                 f"{path}: expected numbers or text in {member.filename[:-4]}, got type {dtype}; such a file is not read"
             )

@@ -31,11 +31,13 @@ class TextureSpace:
 
     def at(self, uvs: Floats) -> tuple[Floats, Floats]:
         """Mean [N, 3] and components [N, 3, K] around places [N, 2] of the texture."""
-        side = len(self.mean)
-        flat = np.concatenate((self.mean[..., None], self.components), 3).reshape(side, side, -1)
-        small = _reduced(flat, max(1, side // LOOKUP_SIDE))
-        found = _bilinear(small, uvs * len(small) - 0.5).reshape(len(uvs), 3, -1)
-        return found[..., 0], found[..., 1:]
+        mean, components = (self._at(part, uvs) for part in (self.mean, self.components))
+        return mean, components.reshape(len(uvs), 3, -1)
+
+    def _at(self, part: Floats, uvs: Floats) -> Floats:
+        side = len(part)
+        small = _reduced(part.reshape(side, side, -1), max(1, side // LOOKUP_SIDE))
+        return _bilinear(small, uvs * len(small) - 0.5)
 
 
 def resized(picture: Floats, side: int) -> Floats:

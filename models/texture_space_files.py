@@ -20,7 +20,7 @@ from models.types import MienError
 
 SCHEMA = 1
 MOST_COMPONENTS = 50  # finer ones are detail, which pictures tell better
-SIDES = range(16, 2049)
+SIDES = range(16, 1025)  # with all components, 600 MB at most
 SAME_PLACE = 5e-3  # of a texture's side, within which two layouts agree
 _FLAT_SIDE = 512  # of the BFM's, whose arrays do not tell their shape
 _LARGEST = 2.0  # of the range of colours: no mean and no component comes near
@@ -68,12 +68,13 @@ def _read_flame(path: Path, shapes: dict[str, tuple[int, ...]], head: Head) -> T
     side = _side(path, "mean", shapes["mean"], (3,))
     if shapes["tex_dir"][:3] != (side, side, 3) or len(shapes["tex_dir"]) != 4 or not shapes["tex_dir"][3]:
         raise MienError(f"{path}: expected tex_dir of shape [{side}, {side}, 3, any], got {list(shapes['tex_dir'])}")
-    small = {"mean": (side, side, 3)} | ({"vt": (None, 2)} if shapes.get("vt", (0,))[0] else {})
+    small = {"mean": (side, side, 3)} | ({"vt": (None, 2)} if (shapes.get("vt") or (0,))[0] else {})
     arrays = read_npz(path, 256 << 20, small)
     arrays = {name: check_array(path, name, arrays[name], shape) for name, shape in small.items()}
     _check_flame(path, head, arrays.get("vt"))
     components = read_npz_columns(path, "tex_dir", MOST_COMPONENTS)
-    return _space(path, "FLAME texture space", FLAME_LICENCE, arrays["mean"] / 255, components / 255, bgr=True)
+    components /= 255
+    return _space(path, "FLAME texture space", FLAME_LICENCE, arrays["mean"] / 255, components, bgr=True)
 
 
 def _read_bfm(path: Path, shapes: dict[str, tuple[int, ...]], head: Head) -> TextureSpace:
@@ -129,10 +130,12 @@ def _side(path: Path, name: str, shape: tuple[int, ...], rest: tuple[int, ...]) 
 
 def _space(path: Path, name: str, licence: str, mean: Array, components: Array, bgr: bool) -> TextureSpace:
     mean, components = (np.ascontiguousarray(part, np.float32) for part in (mean, components))
-    if bgr:
-        mean, components = mean[:, :, ::-1].copy(), components[:, :, ::-1].copy()
+    for part in (mean, components) if bgr else ():  # in place, for they are large
+        blue = part[:, :, 0].copy()
+        part[:, :, 0] = part[:, :, 2]
+        part[:, :, 2] = blue
     for key, part, what in (("mean", mean, "colours"), ("components", components, "standard deviations of colours")):
-        largest = float(np.abs(part).max())
+        largest = float(max(part.max(), -part.min()))
         if not math.isfinite(largest) or largest > _LARGEST or (key == "mean" and largest < 0.05):
             raise MienError(f"{path}: expected {key} to be {what}, got values up to {largest:g} of the range")
     return TextureSpace(name, licence, file_sha256(path), mean, components)

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models import npz
 from models.npy import read_npy, read_npy_object
-from models.npz import check_array, read_npz, write_npz
+from models.npz import TEXT, check_array, npz_shapes, read_npz, read_npz_columns, write_npz
 from models.types import MienError
 
 ARRAYS: dict[str, NDArray[Any]] = {
@@ -191,6 +192,36 @@ def test_numbers_are_checked() -> None:
     for bad in (np.nan, np.inf, -np.inf):
         with pytest.raises(MienError, match="expected finite numbers in weights"):
             check_array("head", "weights", np.array([0.0, bad]), (2,))
+
+
+def test_kinds_are_checked() -> None:
+    with pytest.raises(MienError, match="expected numbers in names, got type <U7"):
+        check_array("head", "names", ARRAYS["text"], (2,))
+    with pytest.raises(MienError, match="expected text in numbers, got type float64"):
+        check_array("head", "numbers", ARRAYS["numbers"], (3, 4), TEXT)
+    assert check_array("head", "names", ARRAYS["text"], (2,), TEXT) is ARRAYS["text"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for shape in ("(9,)", "(1,)"):
+            archive.writestr(
+                "x.npy", npy_bytes(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}", bytes(9))
+            )
+    for read in (read_npz, npz_shapes, lambda path: read_npz_columns(path, "x", 1)):
+        with pytest.raises(MienError, match=r"a\.npz: expected each array once"):
+            read(path)
+
+
+def test_of_long_rows_a_part_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz, "_BYTES_AT_ONCE", 100_000)
+    wide = np.arange(100)[:, None] + np.zeros((100, 1 << 14), np.float32)  # 6.5 MB
+    np.savez(tmp_path / "a.npz", x=wide)
+    with at_most(2 << 20):
+        read = read_npz_columns(tmp_path / "a.npz", "x", 3)
+    np.testing.assert_array_equal(read, wide[:, :3])
 
 
 WHOLE = io.BytesIO()

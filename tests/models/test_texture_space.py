@@ -64,6 +64,12 @@ def test_the_basel_albedo_is_read(tmp_path: Path) -> None:
     assert "no redistribution" in space.licence
 
 
+def test_a_scalar_tells_no_places(tmp_path: Path) -> None:
+    path = write_flame(tmp_path / "texture.npz")
+    change(vt=lambda a: np.array(0.0))(path)
+    assert np.allclose(read_texture_space(path, flame_head()).mean, smooth_space(SIDE, 4)[0], atol=1e-6)
+
+
 def test_only_the_strongest_components_are_kept(tmp_path: Path) -> None:
     space = read_texture_space(write_flame(tmp_path / "texture.npz", count=MOST_COMPONENTS + 9), flame_head())
     assert np.allclose(space.components, smooth_space(SIDE, MOST_COMPONENTS + 9)[1][..., :MOST_COMPONENTS], atol=1e-6)
@@ -134,7 +140,9 @@ def with_nan(array: Array) -> Array:
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "not square": (change(mean=lambda a: a[:20]), "square texture"),
-    "enormous": (change(mean=lambda a: np.zeros((4096, 4096, 3), np.uint8)), "16 to 2048 texels"),
+    "enormous": (change(mean=lambda a: np.zeros((4096, 4096, 3), np.uint8)), "16 to 1024 texels"),
+    "mean of text": (change(mean=lambda a: a.astype("U4")), "expected numbers in mean"),
+    "places of text": (change(vt=lambda a: a.astype("U4")), "expected numbers in vt"),
     "another size": (change(tex_dir=lambda a: a[:16, :16]), "expected tex_dir of shape"),
     "no components": (change(tex_dir=lambda a: a[..., :0]), "expected tex_dir of shape"),
     "NaN": (change(tex_dir=with_nan), "finite numbers in tex_dir"),
@@ -169,6 +177,7 @@ def test_what_is_broken_or_something_else_is_told(name: str, tmp_path: Path) -> 
         ({"components_scale": np.array([1, 1, np.inf, 1], np.float32)}, "finite numbers"),
         ({"schema": np.array(2)}, "schema 1"),
         ({"head": np.array([1.0])}, "expected head to be one text"),
+        ({"mean": np.full((SIDE, SIDE, 3), "0.5")}, "expected numbers in mean"),
     ],
 )
 def test_a_broken_space_of_our_own_is_told(changes: dict[str, Array], says: str, tmp_path: Path) -> None:
