@@ -51,9 +51,18 @@ def home() -> Path:
     """Where the user's models and Mien's cache live."""
     chosen = os.environ.get("MIEN_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return _expanded(chosen)
     data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "mien"
+    return (Path(data) if data else _expanded("~/.local/share")) / "mien"
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise MienError(
+            f"{path}: expected ~ to stand for a home, but nobody's is known by that; write it out"
+        ) from None
 
 
 def models_folder() -> Path:
@@ -77,7 +86,7 @@ def find_source(name_or_file: str | Path) -> Source:
     name = str(name_or_file) or "no name"
     if name == BUILTIN_NAME:
         return Source(BUILTIN_NAME, Kind.BUILTIN, BUILTIN_FILE)
-    path = Path(name).expanduser()
+    path = _expanded(name)
     complaint: MienError | None = None
     for candidate in (path, *(models_folder() / f"{name}{ending}" for ending in ("", ".npz", ".pkl"))):
         if candidate.exists():
@@ -95,7 +104,7 @@ def find_source(name_or_file: str | Path) -> Source:
 
 def find_texture_space(name_or_file: str | Path) -> Path:
     """A texture space's file, or one of that name in the library's folder."""
-    path = Path(name_or_file).expanduser()
+    path = _expanded(name_or_file)
     places = (path, models_folder() / path, models_folder() / f"{path}.npz")
     found = next((place for place in places if place.is_file()), None)
     if found is None:

@@ -14,7 +14,7 @@ import torch
 from models import library
 from models.head import embed
 from models.head_file import save_head
-from models.library import Kind, find_source, home, list_sources, load_head, models_folder
+from models.library import Kind, find_source, find_texture_space, home, list_sources, load_head, models_folder
 from models.types import MienError
 from tests.models.flame_writer import flame_like, old_pickle, write_companions, write_npz
 from tests.models.toy_head import toy_head
@@ -49,6 +49,16 @@ def test_where_models_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home() == tmp_path / ".local" / "share" / "mien"
+
+
+def test_a_home_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "~nobody-of-that-name/x.npz"
+    for find in (find_source, find_texture_space):
+        with pytest.raises(MienError, match=f"{name}: expected ~ to stand for a home"):
+            find(name)
+    monkeypatch.setenv("MIEN_HOME", name)
+    with pytest.raises(MienError, match="expected ~ to stand for a home"):
+        home()
 
 
 def test_the_built_in_head_is_the_default(folder: Path) -> None:
