@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,26 @@ class Kept:
             while len(self._made) > self._most:
                 self._made.popitem(last=False)
         if found is not None:
-            return found.result()
+            try:
+                return found.result()
+            except CancelledError:  # its maker was broken off, which is no concern of who waited
+                return self.get(key, make)
         try:
             mine.set_result(make())
         except BaseException as error:
             with self._lock:
                 if self._made.get(key) is mine:
                     del self._made[key]
-            mine.set_exception(error)
+            if isinstance(error, Exception):
+                mine.set_exception(error)
+            else:
+                mine.cancel()
+            raise
         return mine.result()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._made.clear()
 
 
 _kept = Kept(MOST_KEPT)
@@ -53,6 +64,11 @@ def borrowed_head(head: Head, code: Tensor) -> Head:
     """The person's own mesh, of that identity code, as a head that speaks Apple's language."""
     key = head.sha256, head.expression_names, code.numpy().tobytes()
     return _kept.get(key, lambda: _borrow(head, code))
+
+
+def forget_borrowed() -> None:
+    """Nothing of anybody's face stays; whoever is still there waits once more."""
+    _kept.clear()
 
 
 def _borrow(head: Head, code: Tensor) -> Head:

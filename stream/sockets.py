@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from render.borrowed import forget_borrowed
 from render.modes import OVERLAY_MODES
 from stream.hub import Full, Hub
 from stream.logs import event
@@ -193,6 +194,7 @@ class _Conversation:
         assert self._session is not None
         if message.forget:
             self._hub.forget(self._session)
+            forget_borrowed()
         self._session.control(message)
 
 
