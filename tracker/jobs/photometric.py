@@ -15,7 +15,7 @@ from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
 from tracker.neutral import NeutralFace
-from tracker.photometric.fit import Known, PhotometricFit, PhotometricFitter
+from tracker.photometric.fit import KnownLooks, PhotometricFit, PhotometricFitter
 from tracker.photometric.keyframes import view_of
 from tracker.photometric.refine import Appearance
 from tracker.photometric.texture import Solved, TextureSolver
@@ -92,7 +92,7 @@ class VideoByPixels:
         self._fitter = PhotometricFitter(person, skin)
         self._identity, self._texture = identity, solved.texture
         appearance = Appearance(solved.lighting.mean, solved.lighting.weights, solved.lighting.light)
-        self._known: Known = self._fitter.known(appearance, solved.texture)
+        self._known: KnownLooks = self._fitter.known(appearance, solved.texture)
         self._blendshapes = BlendshapeReader(person.head, identity)
         self._rest = NeutralFace(None if identity.neutral is None else identity.neutral.numpy())
         self._corrections = Corrections(person.head, detector)

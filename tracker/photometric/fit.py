@@ -51,7 +51,7 @@ class PhotometricFit:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownLooks:
     """What a video has told of a person before its frames are fitted one by one."""
 
     appearance: Appearance
@@ -69,7 +69,7 @@ class PhotometricFitter:
 
     @torch.inference_mode()
     def fit(
-        self, view: View, seen: Landmarks, identity: Identity, known: Known | None = None, geometry: bool = True
+        self, view: View, seen: Landmarks, identity: Identity, known: KnownLooks | None = None, geometry: bool = True
     ) -> PhotometricFit:
         """`view` holds the landmarks' answer. Where somebody is `known`, only motion is fitted.
 
@@ -108,7 +108,7 @@ class PhotometricFitter:
         assert appearance is not None
         return self._result(view, state, start, observed, appearance, tuple(passes))
 
-    def known(self, appearance: Appearance, texture: Texture) -> Known:
+    def known(self, appearance: Appearance, texture: Texture) -> KnownLooks:
         """From the texture of a video's keyframes."""
         head, skin = self._person.head, self._space.skin
         uv_of = torch.zeros(head.vertex_count, dtype=torch.int64)
@@ -116,7 +116,9 @@ class PhotometricFitter:
         levels = mip_levels(torch.from_numpy(linear(texture.albedo)), 5)
         footprint = torch.full((len(skin),), VERTEX_TEXELS / texture.albedo.shape[0])
         albedo = sample(levels, head.uvs[uv_of[skin]], footprint)
-        return Known(appearance, albedo / self._space.at(appearance.weights, appearance.mean)[skin].clamp_min(5e-3))
+        return KnownLooks(
+            appearance, albedo / self._space.at(appearance.weights, appearance.mean)[skin].clamp_min(5e-3)
+        )
 
     def pixel_error(self, view: View, shape: Tensor, appearance: Appearance, texture: Texture | None = None) -> float:
         """Percent of the range of shown values, a mean over the pixels of the face's skin; of the smooth albedo alone,
