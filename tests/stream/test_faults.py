@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from models.types import Frame, TrackResult
+from render import borrowed
 from stream.engine import Engine
 from tests.stream.running import Running, running, soon, tracking_threads
 from tests.stream.visitor import Visitor, visitor
@@ -111,8 +112,10 @@ def test_identities_return_by_an_id_and_are_forgotten_when_asked(engine: Engine,
                 await guest.show_face()
                 params = await guest.until(lambda: [m for m in guest.of("params") if m["camera"]])
                 assert params[0]["state"] == "TRACKING", "known from the first frame on"
+                borrowed._kept.get("what a download made of this face", lambda: engine.head)
                 await guest.say(type="control", forget=True)
                 await soon(lambda: not list((tmp_path / "kept").glob("*.npz")))
+                await soon(lambda: not borrowed._kept._made)
             async with visitor(server.url) as stranger:
                 assert (await stranger.hello(keep=keep))["keep"] != keep
 
