@@ -209,6 +209,7 @@ class Hub:
                 event("loop_late", level="warning", seconds=round(late_s, 2))
             for session in list(self.sessions.values()):
                 self._tick(session)
+            self._tell_positions()  # however little has changed: a client tells by silence that the way is lost
             self._measure_stages()
 
     def _tick(self, session: Session) -> None:

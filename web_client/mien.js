@@ -230,7 +230,6 @@ export class Mien {
         this.#welcomed(message);
         break;
       case "queued":
-        this.#wire?.expectWithin(Infinity);
         this.#set({ phase: "queued", position: message.position, problem: null });
         break;
       case "answer":
