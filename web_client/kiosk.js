@@ -5,6 +5,7 @@
 const ATTRACT_AFTER_MS = 2500; // without a face
 const FORGET_AFTER_MS = 6000;
 const RESTART_AFTER_MS = 3000; // should the page itself fail
+const ANSWER_WITHIN_MS = 10_000;
 
 let restarting = false;
 
@@ -53,7 +54,7 @@ async function restart() {
   let there = false;
   while (!there) {
     await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS));
-    there = await fetch("healthz").then((answer) => answer.ok, () => false);
+    there = await fetch("healthz", { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).then((answer) => answer.ok, () => false);
   }
   location.reload();
 }
