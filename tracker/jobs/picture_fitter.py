@@ -26,6 +26,7 @@ from tracker.jobs.texture_files import open_texture_space
 from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.photometric.keyframes import view_of, worth
 from tracker.photometric.texture import Solved, TextureSolver
+from tracker.photometric.view import View
 
 MOST_VIEWS = 6  # pictures that a texture is made of
 FAR_APART_S = 10.0  # photos are taken to be, so that one's gaze says nothing of the next one's
@@ -154,18 +155,20 @@ class Fitter:
         `solved`: a single picture's, where it is known."""
         if self.skin is None:
             return None
-        places = [place for place, result in enumerate(results) if result.params is not None]
-        places.sort(key=lambda place: -worth(results[place]))
+        views: dict[int, View] = {}
+        places = (place for place, result in enumerate(results) if result.params is not None)
+        for place in sorted(places, key=lambda place: -worth(results[place])):
+            with suppress(MienError):  # too little of it is in view: the others are worth no less
+                views[place] = view_of(pictures[place].image, results[place])
         lights = np.full((len(results), 9, 3), np.nan, np.float32)
-        best = places[:MOST_VIEWS]
+        best = list(views)[:MOST_VIEWS]
         try:
-            views = {place: view_of(pictures[place].image, results[place]) for place in places}
             solved = solved or self.skin.solve(identity, [views[k] for k in best], one_room=len(best) == 1)
-        except MienError:  # too little of it is in view: the fit is still worth keeping
+        except MienError:  # the fit is still worth keeping
             return None
         lights[best] = solved.lighting.lights
-        for place in places[MOST_VIEWS:]:
-            with suppress(MienError):  # as above
+        for place in list(views)[MOST_VIEWS:]:
+            with suppress(MienError):
                 lights[place] = self.skin.light_in(views[place], identity, solved.lighting)
         return Skin(solved, lights)
 

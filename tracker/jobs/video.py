@@ -34,6 +34,7 @@ from tracker.metrics import Series, measure
 from tracker.photometric.skin import SkinLearner
 from tracker.tracker import HeadTracker, OpenFitter
 
+MADE_FROM_TRACK = ("identity.npz", "texture.png", "head.glb", "report.json")
 SCALE = (
     "Assumed, not measured: 62 mm between the pupils. Grown people differ by about 6 % from that, and every length, "
     "depth included, is off by as much."
@@ -176,6 +177,8 @@ def stopped(tracked: Tracked) -> str:
 def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, options: TrackOptions) -> None:
     arrays = tracked.rows.arrays(tracked.identity)
     solved, skin = None, tracked.saved_texture()
+    for name in MADE_FROM_TRACK:  # of an earlier run: they would lie beside another track, should this be broken off
+        (folder / name).unlink(missing_ok=True)
     try:
         solved = tracked.skin.learn(tracked.identity) if tracked.skin and skin is None else None
     finally:  # it takes a while and may be broken off
@@ -188,8 +191,6 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
     skin = skin if options.texture else None
     if tracked.identity is not None:
         write_identity(folder / "identity.npz", tracked.identity, skin)
-    else:
-        (folder / "identity.npz").unlink(missing_ok=True)
     if options.drawn == "off":
         (folder / "overlay.mp4").unlink(missing_ok=True)
     texture = write_texture(folder, skin)
