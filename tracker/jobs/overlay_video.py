@@ -1,6 +1,5 @@
 """`overlay.mp4`: the source's frames as they were drawn on, and its sound."""
 
-import queue
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.jobs.handover import Handover
 from tracker.jobs.reading import open_container
 
 Picture = NDArray[np.uint8]
@@ -32,7 +32,7 @@ class OverlayVideo:
         self._path = path
         self._source = source
         self._fps = fps
-        self._box: queue.Queue[tuple[Picture, float] | None] = queue.Queue(FRAMES_WAITING)
+        self._box: Handover[tuple[Picture, float] | None] = Handover(FRAMES_WAITING)
         self._thread = threading.Thread(target=self._run, name="overlay", daemon=True)
         self._ended = False
         self.error: Exception | None = None  # what kept it from being written, known after the end
@@ -44,7 +44,7 @@ class OverlayVideo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self._box.put(None)
+        self._box.put_at_once(None)
         self._thread.join()
 
     def add(self, image: Picture, time_s: float) -> None:
@@ -52,7 +52,7 @@ class OverlayVideo:
         self._box.put((image, time_s))
 
     def _take(self) -> tuple[Picture, float] | None:
-        item = self._box.get()
+        item = self._box.take()
         self._ended = item is None
         return item
 

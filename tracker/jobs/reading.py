@@ -4,7 +4,6 @@ A file is never trusted: formats that run programs or name other files are not o
 memory than a picture of 100 million pixels takes.
 """
 
-import queue
 import struct
 import threading
 import warnings
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.types import Frame, MienError
+from tracker.jobs.handover import Handover
 
 MAX_PIXELS = 100_000_000
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "TGA")
@@ -121,29 +121,28 @@ class Video:
 
     def __iter__(self) -> Iterator[Frame]:
         stop = threading.Event()
-        box: queue.Queue[Frame | BaseException | None] = queue.Queue(FRAMES_AHEAD)
+        box: Handover[Frame | BaseException | None] = Handover(FRAMES_AHEAD)
         thread = threading.Thread(target=self._fill, args=(box, stop), name="decode", daemon=True)
         thread.start()
         try:
-            while (item := box.get()) is not None:
+            while (item := box.take()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
             stop.set()
-            while thread.is_alive():  # it may wait for room
-                _drain(box)
-                thread.join(0.05)
+            box.make_room()  # it may wait for it
+            thread.join()
 
-    def _fill(self, box: "queue.Queue[Frame | BaseException | None]", stop: threading.Event) -> None:
+    def _fill(self, box: Handover[Frame | BaseException | None], stop: threading.Event) -> None:
         try:
             for frame in self._decode():
                 if stop.is_set():
                     return
                 box.put(frame)
-            box.put(None)
+            box.put_at_once(None)
         except BaseException as error:  # raised again where the frames are taken
-            box.put(error)
+            box.put_at_once(error)
 
     def _decode(self) -> Iterator[Frame]:
         broken = index = 0
@@ -236,11 +235,3 @@ def _upright(picture: Any) -> NDArray[np.uint8]:
     image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
     quarters = round(picture.rotation / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
-
-
-def _drain(box: "queue.Queue[Any]") -> None:
-    try:
-        while True:
-            box.get_nowait()
-    except queue.Empty:
-        pass
