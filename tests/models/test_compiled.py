@@ -30,7 +30,7 @@ ADDED = ({added},)
 def scaled(value):
     return {factor} * value
 """
-NAMES = ("compiled_caller", "compiled_callee")
+NAMES = CALLER_NAME, CALLEE_NAME = "compiled_caller", "compiled_callee"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def run(folder: Path, factor: float, added: float) -> tuple[float, bool]:
         sys.modules.pop(name, None)
     for stale in (folder / "__pycache__").glob("*.pyc"):  # of a file that was written within the same second
         stale.unlink()
-    total: Any = import_module("compiled_caller").total
+    total: Any = import_module(CALLER_NAME).total
     value = total(10.0)
     return value, bool(total.stats.cache_hits)
 
@@ -73,8 +73,8 @@ def test_what_a_named_tuple_holds_may_change_in_another_file(folder: Path) -> No
             sys.modules.pop(name, None)
         for stale in (folder / "__pycache__").glob("*.pyc"):
             stale.unlink()
-        caller: Any = import_module("compiled_caller")
-        return float(caller.first(import_module("compiled_callee").Pair(one=1.0, other=2.0)))
+        caller: Any = import_module(CALLER_NAME)
+        return float(caller.first(import_module(CALLEE_NAME).Pair(one=1.0, other=2.0)))
 
     (folder / "compiled_caller.py").write_text(
         "from models.compiled import compiled\n\n@compiled\ndef first(pair):\n    return pair.one\n"
