@@ -23,13 +23,12 @@ from models.arkit_names import ARKIT_NAMES
 from models.box_solve import solve_box
 from models.compiled import quick
 from models.npz import read_npz
-from models.types import Camera, Landmarks
+from models.types import SKIN_COUNT, Camera, Landmarks
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 FILE = Path(__file__).parent / "builtin" / "responses.npz"
-SKIN_COUNT = 468
 SKIN = slice(0, SKIN_COUNT)
 OUTER_CORNERS = (33, 263)
 

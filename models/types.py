@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-LANDMARK_COUNT = 478  # MediaPipe's 468 surface points, then 5 of the right iris and 5 of the left
+LANDMARK_COUNT = 478  # MediaPipe's surface points, then 5 of the right iris and 5 of the left
+SKIN_COUNT = 468  # of them, the surface points
 JOINT_NAMES = ("root", "neck", "jaw", "left_eye", "right_eye")  # FLAME's order; left is the subject's
 JOINT_PARENTS = (-1, 0, 1, 1, 1)
 ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)

@@ -20,7 +20,7 @@ from torch import Tensor
 from models.camera import FACING
 from models.compiled import quick
 from models.head import Head, embed
-from models.types import Camera, HeadParams
+from models.types import SKIN_COUNT, Camera, HeadParams
 from tracker.contacts import LIDS
 from tracker.gaze import GazeCalibration, GazeReader
 from tracker.state_kernel import times_transposed
@@ -156,10 +156,10 @@ def _replaced(
     perspective: float, nod_share: float, nod_down: float,
 ) -> Any:  # fmt: skip
     """Rotation, translation and landmarks as told: turned by what is missing of the nod, and up from `nod_down`."""
-    centre, skin = np.zeros(3), 468
-    for point in range(skin):
+    centre = np.zeros(3)
+    for point in range(SKIN_COUNT):
         for axis in range(3):
-            centre[axis] += fitted_m[point, axis] / skin
+            centre[axis] += fitted_m[point, axis] / SKIN_COUNT
     nearer = np.array((centre[0], centre[1], perspective * centre[2]))
     # A picture shows how a head is turned against the line of sight, and another lens bends that line.
     sight, bent = along(centre), along(nearer)

@@ -10,11 +10,10 @@ from torch import Tensor
 from models.camera import default_focal_px
 from models.compiled import quick
 from models.types import Camera, Landmarks
+from tracker.region import EYE_CORNERS
 
 # Points that expression hardly moves: forehead, temples, nose bridge and the corners of the eyes.
 RIGID = (6, 8, 9, 10, 33, 67, 103, 109, 127, 133, 151, 162, 168, 197, 195, 263, 297, 332, 338, 356, 362, 389, 5, 4)
-
-EYE_CORNERS = (33, 263)
 
 
 def iod_px(landmarks: Landmarks) -> float:

@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.compiled import quick
-from models.types import LANDMARK_COUNT
+from models.types import LANDMARK_COUNT, SKIN_COUNT
 from tracker.region import Region
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
-
-SKIN = 468
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Refinement:
     """Where each landmark stands among the model's numbers."""
 
     place: Integers  # [L] its x; y comes next
-    lids: Integers  # [L - SKIN, N] the landmarks of the skin whose mean depth each point of the irises takes
+    lids: Integers  # [L - SKIN_COUNT, N] the landmarks of the skin whose mean depth each point of the irises takes
 
     @staticmethod
     def of(parts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Refinement":
@@ -42,7 +40,7 @@ class Refinement:
             place[list(landmarks)] = start + stride * np.arange(len(landmarks))
             lids |= {landmark: around for landmark in landmarks if around}
             start += stride * len(landmarks)
-        return Refinement(place, np.array([lids[iris] for iris in range(SKIN, LANDMARK_COUNT)], np.int32))
+        return Refinement(place, np.array([lids[iris] for iris in range(SKIN_COUNT, LANDMARK_COUNT)], np.int32))
 
     def points(self, numbers: Floats, region: Region, net_side: int) -> tuple[Floats, Floats]:
         """The model's numbers, pixels of the square it saw -> landmarks in the picture [L, 2] and their depth [L]."""
@@ -61,11 +59,11 @@ def _placed(
         u, v = numbers[place[p]] - middle, numbers[place[p] + 1] - middle
         points[p, 0] = x + along * u - across * v
         points[p, 1] = y + across * u + along * v
-        if p < SKIN:
+        if p < SKIN_COUNT:
             depth[p] = scale * numbers[3 * p + 2]
         else:
             total = 0.0
-            for lid in lids[p - SKIN]:
+            for lid in lids[p - SKIN_COUNT]:
                 total += numbers[3 * lid + 2]
             depth[p] = scale * total / lids.shape[1]
     return points, depth

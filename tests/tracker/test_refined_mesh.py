@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from models.types import LANDMARK_COUNT
+from models.types import SKIN_COUNT as SKIN
 from tests.tracker.people import Picture, scene
 from tracker.crop import cut_out
 from tracker.landmarks import MeshNet, open_detector
-from tracker.refined_mesh import SKIN, Refinement
+from tracker.refined_mesh import Refinement
 from tracker.region import Region, region_of_landmarks
 
 
