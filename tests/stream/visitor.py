@@ -99,6 +99,11 @@ class Visitor:
 
     async def show_face(self, camera: ClipTrack | None = None, direction: str = "sendrecv") -> None:
         """Offer the clip and take the answer; returns before media flow."""
+        await self.offer_face(camera, direction)
+        await self.accept_answer()
+
+    async def offer_face(self, camera: ClipTrack | None = None, direction: str = "sendrecv") -> None:
+        """Until the server has answered."""
         await self.hang_up()
         self.camera = camera or ClipTrack()
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -107,8 +112,11 @@ class Visitor:
         await self.peer.setLocalDescription()
         answers = len(self.of("answer"))
         await self.say(type="offer", sdp=self.peer.localDescription.sdp)
-        answer = await self.hear("answer", answers + 1)
-        await self.peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        await self.hear("answer", answers + 1)
+
+    async def accept_answer(self) -> None:
+        assert self.peer is not None
+        await self.peer.setRemoteDescription(RTCSessionDescription(self.of("answer")[-1]["sdp"], "answer"))
 
     async def hang_up(self) -> None:
         if self.peer is not None:
