@@ -10,20 +10,16 @@ _HERE = 'executor { type: "ApplicationThreadExecutor" }\n'
 MESH_GRAPH = (
     _HERE
     + """
-input_stream: "image"
-input_stream: "roi"
+input_stream: "square"
 output_stream: "numbers"
 node {
-  calculator: "ImageToTensorCalculator"
-  input_stream: "IMAGE:image" input_stream: "NORM_RECT:roi" output_stream: "TENSORS:square"
-  options { [mediapipe.ImageToTensorCalculatorOptions.ext] {
-    output_tensor_width: SIDE output_tensor_height: SIDE output_tensor_float_range { min: 0 max: 1 }
-  } }
+  calculator: "TensorConverterCalculator" input_stream: "IMAGE:square" output_stream: "TENSORS:levels"
+  options { [mediapipe.TensorConverterCalculatorOptions.ext] { zero_center: false } }
 }
 node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operators" }
 node {
   calculator: "InferenceCalculator"
-  input_side_packet: "OP_RESOLVER:operators" input_stream: "TENSORS:square" output_stream: "TENSORS:outputs"
+  input_side_packet: "OP_RESOLVER:operators" input_stream: "TENSORS:levels" output_stream: "TENSORS:outputs"
   options { [mediapipe.InferenceCalculatorOptions.ext] {
     model_path: "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite" delegate { xnnpack {} }
   } }
@@ -33,21 +29,21 @@ node {
   options { [mediapipe.TensorsToEmbeddingsCalculatorOptions.ext] { embedder_options {} } }
 }
 """
-).replace("SIDE", str(MESH_SIDE))
+)
 
 TASK_GRAPH = (
     _HERE
     + """
-input_stream: "image"
-input_stream: "roi"
+input_stream: "square"
+input_stream: "whole"
 output_stream: "landmarks"
 output_stream: "presence"
 output_stream: "scores"
-node { calculator: "ToImageCalculator" input_stream: "IMAGE_CPU:image" output_stream: "IMAGE:picture" }
-node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE_CPU:image" output_stream: "SIZE:size" }
+node { calculator: "ToImageCalculator" input_stream: "IMAGE_CPU:square" output_stream: "IMAGE:picture" }
+node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE_CPU:square" output_stream: "SIZE:size" }
 node {
   calculator: "mediapipe.tasks.vision.face_landmarker.SingleFaceLandmarksDetectorGraph"
-  input_stream: "IMAGE:picture" input_stream: "NORM_RECT:roi"
+  input_stream: "IMAGE:picture" input_stream: "NORM_RECT:whole"
   output_stream: "NORM_LANDMARKS:landmarks" output_stream: "PRESENCE_SCORE:presence"
 }
 node {

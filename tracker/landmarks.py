@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from models.arkit_names import ARKIT_NAMES
 from models.types import LANDMARK_COUNT, Landmarks, MienError
-from tracker.crop import Crop, cut_out, shrink_for
 from tracker.follow import FollowingDetector, Reading
 from tracker.graphs import MESH_GRAPH, MESH_SIDE, TASK_GRAPH, TASK_SIDE
 from tracker.lending import Lending
@@ -28,6 +27,7 @@ from tracker.quiet import start_up_notes_hidden
 from tracker.refined_mesh import Refinement
 from tracker.region import Region
 from tracker.search import FaceChoice, FaceSearch, FoundFace
+from tracker.square import shrink_for, square_of
 
 DETECTORS = ("mesh", "task")
 PRESENCE = 0.5  # MediaPipe's own threshold
@@ -68,17 +68,15 @@ def open_detector(
 
 
 class _RegionNet:
-    """A MediaPipe graph that reads landmarks in a region of a picture."""
+    """A MediaPipe graph that reads landmarks in a region of a picture, of which it sees a square of pixels."""
 
     net_side: int  # pixels of the square that the model sees
 
     def __init__(self, graph: Any, outputs: tuple[str, ...]) -> None:
-        from mediapipe.framework.formats.rect_pb2 import NormalizedRect
         from mediapipe.python._framework_bindings.calculator_graph import CalculatorGraph
         from mediapipe.python._framework_bindings.resource_util import set_resource_dir
 
         set_resource_dir(str(Path(_import_mediapipe().__file__).parents[1]))
-        self._rect = NormalizedRect
         self._graph = CalculatorGraph(graph_config=graph)
         self._found: dict[str, Any] = {}
         for output in outputs:
@@ -93,31 +91,34 @@ class _RegionNet:
     def read(self, image: NDArray[np.uint8], region: Region) -> Reading | None:
         """Landmarks of the face in the region, if there is one."""
         self._shrink = shrink_for(region, self.net_side, self._shrink)
-        crop = cut_out(image, region, self._shrink)
-        if crop is None:
+        square = square_of(image, region, self.net_side, self._shrink)
+        if square is None:
             return None
         # The first face brings one more note.
         with nullcontext() if self._saw_face else start_up_notes_hidden():
-            self._process(crop.image, self._rect(**crop.normalized(region)))
-        reading = self._reading(region, crop)
+            self._process(square)
+        reading = self._reading(region)
         if reading is None or not (np.isfinite(reading.points_px).all() and np.isfinite(reading.depth_px).all()):
             return None
         self._saw_face = True
         return reading
 
-    def _process(self, image: NDArray[np.uint8], rect: Any) -> None:
-        """One picture through the graph; what comes out lies in `_found`."""
-        from mediapipe.python import packet_creator
-        from mediapipe.python._framework_bindings.image_frame import ImageFormat
-
+    def _process(self, square: NDArray[np.uint8]) -> None:
+        """A square through the graph; what comes out lies in `_found`."""
         self._found.clear()
         self._pictures += 1
-        picture = packet_creator.create_image_frame(image, image_format=ImageFormat.SRGB)
-        for name, packet in (("image", picture), ("roi", packet_creator.create_proto(rect))):
+        for name, packet in self._packets(square).items():
             self._graph.add_packet_to_input_stream(stream=name, packet=packet.at(self._pictures))
         self._graph.wait_until_idle()
 
-    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+    def _packets(self, square: NDArray[np.uint8]) -> dict[str, Any]:
+        """What the graph takes for each picture."""
+        from mediapipe.python import packet_creator
+        from mediapipe.python._framework_bindings.image_frame import ImageFormat
+
+        return {"square": packet_creator.create_image_frame(square, image_format=ImageFormat.SRGB)}
+
+    def _reading(self, region: Region) -> Reading | None:
         """What lies in `_found`, where it is a face."""
         raise NotImplementedError
 
@@ -135,7 +136,7 @@ class MeshNet(_RegionNet):
         self._spans: list[slice] = []  # where a message holds the model's numbers
         super().__init__(_mesh_graph(), ("numbers",))
 
-    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+    def _reading(self, region: Region) -> Reading | None:
         if "numbers" not in self._found:
             return None
         numbers = self._numbers()
@@ -168,7 +169,14 @@ class TaskNet(_RegionNet):
             graph = _task_graph(_unpack_task(file, Path(folder)))
             super().__init__(graph, ("landmarks", "presence", "scores"))
 
-    def _reading(self, region: Region, crop: Crop) -> Reading | None:
+    def _packets(self, square: NDArray[np.uint8]) -> dict[str, Any]:
+        from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+        from mediapipe.python import packet_creator
+
+        whole = NormalizedRect(x_center=0.5, y_center=0.5, width=1, height=1)
+        return {**super()._packets(square), "whole": packet_creator.create_proto(whole)}
+
+    def _reading(self, region: Region) -> Reading | None:
         from mediapipe.python import packet_getter
 
         if not {"landmarks", "presence"} <= self._found.keys():
@@ -176,7 +184,7 @@ class TaskNet(_RegionNet):
         found = packet_getter.get_proto(self._found["landmarks"]).landmark
         if len(found) != LANDMARK_COUNT:
             return None
-        points = crop.to_picture(np.array([(p.x, p.y, p.z) for p in found], np.float32))
+        points = region.to_picture(np.array([(p.x, p.y, p.z) for p in found], np.float32))
         presence = float(packet_getter.get_float(self._found["presence"]))
         return Reading(points[:, :2].copy(), points[:, 2].copy(), presence, self._scores())
 
@@ -264,7 +272,7 @@ def _mesh_graph() -> Any:
     from google.protobuf import text_format
 
     # Each brings the options of one of the graph's nodes.
-    from mediapipe.calculators.tensor import image_to_tensor_calculator_pb2, inference_calculator_pb2  # noqa: F401
+    from mediapipe.calculators.tensor import inference_calculator_pb2, tensor_converter_calculator_pb2  # noqa: F401
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.tasks.cc.components.calculators import tensors_to_embeddings_calculator_pb2  # noqa: F401
 

@@ -29,6 +29,13 @@ class Region:
         """Half the side of the upright square that holds it, pixels."""
         return 0.5 * self.side * (abs(math.cos(self.angle)) + abs(math.sin(self.angle)))
 
+    def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[L, 3] in parts of the square (depth likewise) to the picture's pixels."""
+        along, across = self.side * math.cos(self.angle), self.side * math.sin(self.angle)
+        turned = np.array(((along, across, 0), (-across, along, 0), (0, 0, self.side)))
+        placed: NDArray[np.float64] = (points - (0.5, 0.5, 0)) @ turned + (self.x, self.y, 0)
+        return placed.astype(np.float32)
+
     def distance(self, other: "Region") -> float:
         """Between the centres, in sides of this region."""
         return math.hypot(self.x - other.x, self.y - other.y) / self.side

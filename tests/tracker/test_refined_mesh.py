@@ -8,10 +8,10 @@ import pytest
 from models.types import LANDMARK_COUNT
 from models.types import SKIN_COUNT as SKIN
 from tests.tracker.people import Picture, scene
-from tracker.crop import cut_out
 from tracker.landmarks import MeshNet, open_detector
 from tracker.refined_mesh import Refinement
 from tracker.region import Region, region_of_landmarks
+from tracker.square import square_of
 
 
 def test_agrees_with_mediapipes_own_graph() -> None:
@@ -47,16 +47,16 @@ def mediapipes_own(picture: Picture, region: Region) -> Any:
     found: dict[str, Any] = {}
     graph.observe_output_stream("landmarks", found.__setitem__)
     graph.start_run({"with_attention": packet_creator.create_bool(True)})
-    crop = cut_out(picture, region, 1)
-    assert crop is not None
-    image = packet_creator.create_image_frame(crop.image, image_format=ImageFormat.SRGB)
+    square = square_of(picture, region, MeshNet.net_side, 1)
+    assert square is not None
+    image = packet_creator.create_image_frame(square, image_format=ImageFormat.SRGB)
     graph.add_packet_to_input_stream(stream="image", packet=image.at(1))
-    roi = packet_creator.create_proto(NormalizedRect(**crop.normalized(region)))
+    roi = packet_creator.create_proto(NormalizedRect(x_center=0.5, y_center=0.5, width=1, height=1))
     graph.add_packet_to_input_stream(stream="roi", packet=roi.at(1))
     graph.wait_until_idle()
     landmarks = packet_getter.get_proto(found["landmarks"]).landmark
     graph.close()
-    return crop.to_picture(np.array([(p.x, p.y, p.z) for p in landmarks], np.float32))
+    return region.to_picture(np.array([(p.x, p.y, p.z) for p in landmarks], np.float32))
 
 
 def test_every_point_comes_from_its_closest_look() -> None:

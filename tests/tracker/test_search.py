@@ -9,10 +9,10 @@ import pytest
 
 from models.types import Landmarks, MienError
 from tests.tracker.people import Picture, scene
-from tracker.crop import cut_out, shrink_for
 from tracker.landmarks import LandmarkDetector, open_detector
 from tracker.region import JUMP, PLAY, Region, region_of_landmarks
 from tracker.search import HALVES, QUARTERS, FaceChoice, FoundFace, add_face, windows
+from tracker.square import shrink_for, square_of
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_an_unknown_detector_is_refused() -> None:
         open_detector("dlib")
 
 
-# Regions, crops and windows.
+# Regions, squares and windows.
 
 
 def test_a_region_follows_beyond_its_play_only() -> None:
@@ -255,20 +255,27 @@ def test_a_region_turns_with_the_eyes() -> None:
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
-@pytest.mark.parametrize(("x", "y"), [(50.0, 60.0), (3.0, 4.0), (199.0, 99.0)])
-def test_a_crop_knows_where_it_was(shrink: int, x: float, y: float) -> None:
-    image = np.zeros((100, 200, 3), np.uint8)
-    region = Region(x, y, 60, 0.3)
-    crop = cut_out(image, region, shrink)
-    assert crop is not None
-    there = crop.normalized(region)
-    back = crop.to_picture(np.array([[there["x_center"], there["y_center"], 0]], np.float32))[0]
-    assert back[:2] == pytest.approx((x, y), abs=1e-3)
-    assert there["width"] * crop.image.shape[1] * shrink == pytest.approx(60)
+@pytest.mark.parametrize("angle", [0.0, 0.3, -2.0])
+def test_the_square_shows_the_region(shrink: int, angle: float) -> None:
+    across, down = np.meshgrid(np.arange(250), np.arange(200))
+    image = np.stack((across, down, 0 * down), 2).astype(np.uint8)  # every pixel says where it stands
+    region, side = Region(120, 95, 90, angle), 64
+    square = square_of(image, region, side, shrink)
+    assert square is not None
+    v, u = np.divmod(np.arange(side * side), side)
+    where = region.to_picture(np.stack((u / side, v / side, 0 * u), 1).astype(np.float32))
+    np.testing.assert_allclose(square.reshape(-1, 3)[:, :2], where[:, :2], atol=1.2)
 
 
-def test_a_region_outside_the_picture_has_no_crop() -> None:
-    assert cut_out(np.zeros((100, 100, 3), np.uint8), Region(300, 50, 60, 0), 1) is None
+def test_beyond_the_picture_its_border_goes_on() -> None:
+    image = np.full((100, 100, 3), 90, np.uint8)
+    square = square_of(image, Region(95, 50, 60, 0.3), 192, 1)
+    assert square is not None
+    assert np.all(square == 90)
+
+
+def test_a_region_outside_the_picture_has_no_square() -> None:
+    assert square_of(np.zeros((100, 100, 3), np.uint8), Region(300, 50, 60, 0), 192, 1) is None
 
 
 @pytest.mark.parametrize(("side", "shrink"), [(20, 1), (192, 1), (280, 1), (300, 2), (560, 2), (600, 4), (4000, 16)])
