@@ -41,7 +41,12 @@ def swaying(frames: int, width: int = 320, height: int = 240) -> list[Picture]:
 
 
 def write_video(
-    path: Path, pictures: list[Picture], times_s: list[float] | None = None, fps: int = 25, sound: bool = False
+    path: Path,
+    pictures: list[Picture],
+    times_s: list[float] | None = None,
+    fps: int = 25,
+    sound: bool = False,
+    pixel_shape: Fraction | None = None,
 ) -> Path:
     """H.264 where there is an encoder, MPEG-4 otherwise. Odd sizes are kept by a format that can."""
     height, width = pictures[0].shape[:2]
@@ -50,6 +55,8 @@ def write_video(
         stream = output.add_stream("mjpeg" if odd else "libx264", rate=fps)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuvj444p" if odd else "yuv420p"
+        if pixel_shape is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_shape
         if times_s is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         noise = output.add_stream("aac", rate=16000, layout="mono") if sound else None
@@ -63,6 +70,7 @@ def write_video(
             samples = np.random.default_rng(0).normal(0, 0.1, (1, 16000 * len(pictures) // fps)).astype(np.float32)
             audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             audio.sample_rate = 16000
+            audio.pts = round(16000 * (times_s[0] if times_s else 0))
             output.mux(noise.encode(audio))
             output.mux(noise.encode(None))
     return path

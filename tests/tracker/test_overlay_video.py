@@ -23,6 +23,21 @@ def test_frames_keep_their_times_and_even_sizes(tmp_path: Path) -> None:
     assert {(frame.width, frame.height) for frame in frames} == {(320, 240)}
 
 
+def test_a_late_beginning_is_at_zero_with_its_sound(tmp_path: Path) -> None:
+    times = [5000 + 0.04 * k for k in range(10)]
+    source = write_video(tmp_path / "a.mkv", swaying(10), times, sound=True)
+    with OverlayVideo(tmp_path / "overlay.mp4", source, 25) as overlay:
+        for picture, time_s in zip(swaying(10), times, strict=True):
+            overlay.add(picture, time_s)
+    assert overlay.error is None
+    with av.open(str(tmp_path / "overlay.mp4")) as video:
+        assert [frame.time for frame in video.decode(video=0)] == pytest.approx(np.arange(10) / 25, abs=0.07)
+    with av.open(str(tmp_path / "overlay.mp4")) as video:
+        heard = [frame.time or 0 for frame in video.decode(audio=0)]
+        assert heard[0] == pytest.approx(0, abs=0.07)
+        assert heard[-1] > 0.2
+
+
 def test_a_change_of_size_is_scaled(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mkv", swaying(2))
     with OverlayVideo(tmp_path / "overlay.mp4", source, 25) as overlay:

@@ -1,7 +1,9 @@
 """Pictures and videos of every kind come in upright, whole and timed, or are refused with a reason."""
 
 import struct
+from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.types import Frame, MienError
-from tests.tracker.people import swaying, write_video
+from tests.tracker.people import Picture, swaying, write_video
 from tracker.jobs.reading import find_pictures, open_video, read_picture
 
 SQUARES = np.zeros((40, 60, 3), np.uint8)  # red above left, green above right, blue below
@@ -164,17 +166,52 @@ def test_every_video_size(tmp_path: Path, width: int, height: int) -> None:
     assert [frame.image.shape for frame in frames_of(video)] == [(height, width, 3)] * 2
 
 
-@pytest.mark.parametrize(("matrix", "quarters"), [((0, 1, -1, 0), -1), ((0, -1, 1, 0), 1), ((-1, 0, 0, -1), 2)])
-def test_a_phone_held_sideways_is_set_upright(tmp_path: Path, matrix: tuple[int, int, int, int], quarters: int) -> None:
-    upright = swaying(3)
-    video = write_video(tmp_path / "a.mp4", upright)
+def lay(video: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """Note in an MP4 how a player is to turn it: where its width points to (x, y), and its height."""
     content = video.read_bytes()
     place = content.index(b"tkhd") + 4 + 40
     a, b, c, d = (value << 16 for value in matrix)
     turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     video.write_bytes(content[:place] + turned + content[place + len(turned) :])
-    frame = frames_of(video)[0].image
-    assert np.abs(frame.astype(int) - np.rot90(upright[0], quarters)).mean() < 6
+    return video
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda picture: picture),
+        ((0, 1, -1, 0), lambda picture: np.rot90(picture, -1)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, -1), lambda picture: np.rot90(picture, 2)),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda picture: np.rot90(picture, 2).swapaxes(0, 1)),
+        ((0, 0, 0, 0), lambda picture: picture),
+    ],
+)
+def test_a_phone_held_in_any_way_is_set_upright(
+    tmp_path: Path, matrix: tuple[int, int, int, int], shown: Callable[[Picture], Picture]
+) -> None:
+    upright = swaying(3)
+    frame = frames_of(lay(write_video(tmp_path / "a.mp4", upright), matrix))[0].image
+    assert frame.shape == shown(upright[0]).shape
+    assert np.abs(frame.astype(int) - shown(upright[0])).mean() < 6
+
+
+def test_pixels_that_are_no_squares_are_made_square(tmp_path: Path) -> None:
+    upright = swaying(3)
+    half = [picture[:, ::2] for picture in upright]
+    frame = frames_of(write_video(tmp_path / "a.mp4", half, pixel_shape=Fraction(2)))[0].image
+    assert frame.shape == upright[0].shape
+    assert np.abs(frame.astype(int) - upright[0]).mean() < 12
+
+
+def test_a_late_beginning_is_no_loss(tmp_path: Path) -> None:
+    video = open_video(write_video(tmp_path / "a.mkv", swaying(5), [1000 + 0.04 * k for k in range(5)]))
+    assert [frame.time_s for frame in video] == pytest.approx([1000 + 0.04 * k for k in range(5)])
+    assert video.frames_promised == 5
+    assert not video.lost
 
 
 def test_a_cut_off_video_gives_what_is_there_and_says_what_is_lost(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def fit_each(paths: list[Path], folder: Path, options: FitOptions) -> None:
                 if is_done(folder / folders[path], path, fitter):
                     skipped += 1
                     continue
-                fit_one(path, output_folder(folder / folders[path]), fitter)
+                fit_one(path, folder / folders[path], fitter)
             except MienError as error:
                 if len(paths) == 1:
                     raise
@@ -60,7 +60,7 @@ def fit_each(paths: list[Path], folder: Path, options: FitOptions) -> None:
 def fit_one(path: Path, folder: Path, fitter: Fitter) -> None:
     seen = fitter.look(path)
     fitted = fitter.fit([seen])
-    write_results(folder, [seen], fitted, fitter)
+    write_results(output_folder(folder), [seen], fitted, fitter)
     error = fitted.results[0].error_iod
     print(f"{path}: {'no face' if error is None else f'landmark error {100 * error:.2f} % of the IOD'}")
     for line in fitted.lost:

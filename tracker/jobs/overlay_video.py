@@ -74,11 +74,13 @@ class OverlayVideo:
         heard = open_container(self._source) if self._source else nullcontext()
         with heard as source, av.open(str(part), "w", format="mp4") as output:
             video = _video_stream(output, size, self._fps)
-            sound = _Sound(source, output)
+            # Some files begin at the hour of their recording: this one begins at zero, sound and picture alike.
+            begin_s = (source.start_time or 0) / av.time_base if source else 0.0
+            sound = _Sound(source, output, begin_s)
             item: tuple[Picture, float] | None = first
             last = -1
             while item is not None:
-                last = max(last + 1, round(item[1] * TICKS))
+                last = max(last + 1, round((item[1] - begin_s) * TICKS))
                 for packet in video.encode(_frame(item[0], size, last)):
                     sound.mux_until(float(packet.dts * packet.time_base))
                     output.mux(packet)
@@ -91,10 +93,11 @@ class OverlayVideo:
 class _Sound:
     """The source's sound as it is, packet by packet beside the picture; nothing where MP4 cannot hold it."""
 
-    def __init__(self, source: Any, output: Any) -> None:
+    def __init__(self, source: Any, output: Any, begin_s: float) -> None:
         sounds = source.streams.audio if source else ()
         streams = [s for s in sounds if s.codec_context and s.codec_context.name in SOUND_IN_MP4]
         self._output = output
+        self._begin_s = begin_s
         self._packets: Iterator[Any] = iter(())
         self._next: Any = None
         if streams:
@@ -111,6 +114,10 @@ class _Sound:
     def _advance(self) -> None:
         try:
             self._next = next(self._packets, None)
+            if self._next is not None:
+                begin = round(self._begin_s / self._next.time_base)
+                self._next.dts -= begin
+                self._next.pts = None if self._next.pts is None else self._next.pts - begin
         except (av.FFmpegError, ValueError):  # the sound's tail is broken: the picture goes on without
             self._next = None
 

@@ -96,7 +96,10 @@ class Fitter:
         sha256 = hash_file(path)
         image = read_picture(path)
         started = time.perf_counter()
-        landmarks = self.detector.detect(image)
+        try:
+            landmarks = self.detector.detect(image)
+        except MienError as error:  # far too small
+            raise MienError(f"{path}: {error}") from error
         return Seen(path, sha256, image, landmarks, self.detector.scores, 1e3 * (time.perf_counter() - started))
 
     def fit(self, pictures: list[Seen]) -> Fitted:
@@ -206,6 +209,8 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise MienError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MienError(f"{path}: expected a picture that may be read, but: {error.strerror}") from error
 
 
 def empty_result(index: int, seen: Seen) -> TrackResult:

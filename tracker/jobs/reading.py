@@ -9,11 +9,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -50,8 +52,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise MienError(f"{path}: expected a picture, but this is a folder") from None
     except UnidentifiedImageError:
         kinds = ", ".join(PICTURE_FORMATS)
+        what = "is none that can be read" if path.stat().st_size else "is empty"
         raise MienError(
-            f"{path}: expected a picture ({kinds}), but it is none of these; convert it, or `mien track` it if it moves"
+            f"{path}: expected a picture ({kinds}), but it {what}; convert it, or `mien track` it if it moves"
         ) from None
     except Image.DecompressionBombError:
         raise MienError(f"{path}: expected at most {MAX_PIXELS // 10**6} million pixels; shrink it") from None
@@ -154,13 +157,13 @@ class Video:
                     broken += error
                     continue
                 time_s = _time(picture, time_s, self.fps)
-                yield Frame(_upright(picture), time_s, index)
+                yield Frame(_as_shown(picture, stream.sample_aspect_ratio), time_s, index)
                 index += 1
         self._account(index, broken)
 
     def _account(self, frames: int, broken: int) -> None:
         if frames == 0:
-            raise MienError(f"{self.path}: expected a video, but no frame of it could be decoded")
+            raise MienError(f"{self.path}: expected a video, but no frame of it could be decoded; get it again")
         if broken:
             self.lost.append(f"{broken} damaged packets were left out")
         # Files count roughly; a tail that is missing is worth a word.
@@ -176,7 +179,9 @@ def open_video(path: Path) -> Video:
         fps = fps if 0 < fps < 1000 else DEFAULT_FPS
         promised = stream.frames
         if not promised and container.duration:
-            promised = round(container.duration / 1e6 * fps)
+            from_zero = container.format.name.startswith("matroska")  # others tell what lies between start and end
+            duration = container.duration - (container.start_time or 0) * from_zero
+            promised = round(duration / 1e6 * fps)
         return Video(path, max(0, promised), fps)
 
 
@@ -196,10 +201,9 @@ def open_container(path: Path) -> Any:
 
 
 def _video_stream(container: Any, path: Path) -> Any:
-    streams = container.streams.video
-    if not streams:
+    stream = container.streams.best("video")  # which is no picture of an album's cover where there is another
+    if stream is None:
         raise MienError(f"{path}: expected a video, but there is no picture in it (sound alone?)")
-    stream = streams[0]
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     stream.thread_type = "AUTO"
     return stream
@@ -231,7 +235,20 @@ def _time(picture: Any, last_s: float, fps: float) -> float:
     return float(time_s) if time_s is not None and time_s > last_s else last_s + 1 / fps
 
 
-def _upright(picture: Any) -> NDArray[np.uint8]:
-    image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
-    quarters = round(picture.rotation / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+def _as_shown(picture: Any, pixel_shape: Fraction | None) -> NDArray[np.uint8]:
+    """As a player shows it: with square pixels, and turned or mirrored as the file wants it."""
+    width = picture.width
+    if pixel_shape and 1 / 4 < pixel_shape < 4 and width * pixel_shape * picture.height <= MAX_PIXELS:
+        width = max(1, round(width * pixel_shape))
+    image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24", width=width)
+    matrix = next((note for note in picture.side_data if note.type == SideDataType.DISPLAYMATRIX), None)
+    return image if matrix is None else _turned(image, np.frombuffer(matrix, np.int32)[:6].reshape(2, 3))
+
+
+def _turned(image: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The rows of the matrix tell where the picture's width and its height point to; one askew is taken as straight."""
+    (right_x, right_y, _), (down_x, down_y, _) = matrix.tolist()
+    if abs(right_x * down_y) < abs(right_y * down_x):
+        image = image.swapaxes(0, 1)
+        right_x, down_y = down_x, right_y
+    return np.ascontiguousarray(image[:: -1 if down_y < 0 else 1, :: -1 if right_x < 0 else 1])
