@@ -16,6 +16,7 @@ from models.head import Head, ShapedHead, shape_head
 from models.types import Camera, HeadParams, Identity, TrackResult
 from render.drawing.dots import draw_dots
 from render.drawing.head import Body, Room, Skin, draw_head
+from render.drawing.planes import VALUES
 from render.drawing.texels import Levels
 from render.legend import draw_legend
 from render.modes import OverlayMode
@@ -64,8 +65,11 @@ class OverlayRenderer:
             screen=np.zeros((count, 3), np.float32),
             normals=np.zeros((count, 3), np.float32),
             lit=np.zeros((count, 5), np.float32),
+            planes=np.zeros((len(self._surface.triangles), 3, 1 + VALUES), np.float32),
             depth=np.zeros((0, 0), np.float32),
             face=np.zeros((0, 0), np.int32),
+            values=np.zeros((VALUES + 1, 0), np.float32),
+            texels=np.zeros((5, 0), np.uint32),
         )
 
     def draw(
@@ -154,7 +158,8 @@ class OverlayRenderer:
     def _make_room(self, height: int, width: int) -> None:
         if self._room.depth.shape != (height, width):
             depth, face = np.zeros((height, width), np.float32), np.zeros((height, width), np.int32)
-            self._room = self._room._replace(depth=depth, face=face)
+            values, texels = np.zeros((VALUES + 1, width), np.float32), np.zeros((5, width), np.uint32)
+            self._room = self._room._replace(depth=depth, face=face, values=values, texels=texels)
 
 
 def _body(shaped: ShapedHead, surface: Surface) -> Body:

@@ -46,8 +46,11 @@ class Room(NamedTuple):
     screen: Floats  # [N, 3] pixels and inverse depth
     normals: Floats  # [N, 3]
     lit: Floats  # [N, 5]
+    planes: Floats  # [M, 3, 1 + VALUES]
     depth: Floats  # [H, W] inverse
     face: Integers  # [H, W]
+    values: Floats  # [VALUES + 1, W] of the pixels of a row
+    texels: Texels  # [5, W] the same
 
 
 @compiled
@@ -74,6 +77,5 @@ def draw_head(
     else:
         light_skin(room.vertices, room.normals, paint, skin.light, room.lit)
         places, texels = skin.corners, skin.texels
-    lit, line_px = room.lit, style[2]
-    blend(body.triangles, room.screen, lit, places, texels, line_px, rectangle, room.depth, room.face, canvas)
+    blend(body.triangles, places, texels, style[2], rectangle, room, canvas)
     return True

@@ -18,6 +18,7 @@ GLINT = (-0.3383, -0.3270, -0.8824)  # halfway between the key light and the vie
 AMBIENT, SKY, KEY_STRENGTH, FILL_STRENGTH, RIM_STRENGTH = 0.06, 0.14, 1.15, 0.16, 0.35
 WARM, COOL = (1.06, 1.0, 0.92), (0.80, 0.97, 1.25)  # the key light, and all others
 FADE = 0.38  # the surface is whole where it is seen from this cosine on, and thins out towards where it is edge on
+SKIN_SHINE = 120.0  # of 255: what a glint adds to a skin of full gloss
 WRAP = 0.15  # how far the key light reaches around the terminator
 
 
@@ -25,13 +26,9 @@ WRAP = 0.15  # how far the key light reaches around the terminator
 def light_clay(vertices: Any, normals: Any, paint: Any, style: Any, lit: Any) -> None:
     """`lit` [N, 5]: what the picture's red, green and blue become, opacity of the surface and of a line on it."""
     for vertex in range(len(vertices)):
-        x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
         nx, ny, nz = normals[vertex, 0], normals[vertex, 1], normals[vertex, 2]
-        facing = -(nx * x + ny * y + nz * z) / sqrt(max(x * x + y * y + z * z, np.float32(1e-12)))
-        facing = min(max(facing, np.float32(0.0)), np.float32(1.0))
-        fade = min(facing * np.float32(1.0 / FADE), np.float32(1.0))
-        fade *= fade * (np.float32(3.0) - np.float32(2.0) * fade)
-        fade = style[3] + (np.float32(1.0) - style[3]) * fade
+        facing = _facing(vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2], nx, ny, nz)
+        fade = style[3] + (np.float32(1.0) - style[3]) * _fade(facing)
         for kind in range(2):
             lit[vertex, 3 + kind] = fade * min(style[kind] * paint[vertex, 3], np.float32(1.0))
         warm, cool = _key_at(nx, ny, nz), _other_light_at(nx, ny, nz, facing)
@@ -46,29 +43,43 @@ def light_clay(vertices: Any, normals: Any, paint: Any, style: Any, lit: Any) ->
 def light_skin(vertices: Any, normals: Any, paint: Any, light: Any, lit: Any) -> None:
     """`lit` [N, 5]: what shown albedo is multiplied by, opacity, and shine of 0 to 255 that is added."""
     for vertex in range(len(vertices)):
-        x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
         nx, ny, nz = normals[vertex, 0], normals[vertex, 1], normals[vertex, 2]
-        facing = -(nx * x + ny * y + nz * z) / sqrt(max(x * x + y * y + z * z, np.float32(1e-12)))
-        fade = min(max(facing * np.float32(1.0 / FADE), np.float32(0.0)), np.float32(1.0))
-        lit[vertex, 3] = paint[vertex, 3] * fade * fade * (np.float32(3.0) - np.float32(2.0) * fade)
-        lit[vertex, 4] = np.float32(120.0) * paint[vertex, 4] * _glint_at(nx, ny, nz)
-        xx_yy, zz = nx * nx - ny * ny, np.float32(3.0) * nz * nz - np.float32(1.0)
+        facing = _facing(vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2], nx, ny, nz)
+        lit[vertex, 3] = paint[vertex, 3] * _fade(facing)
+        lit[vertex, 4] = np.float32(SKIN_SHINE) * paint[vertex, 4] * _glint_at(nx, ny, nz)
         for channel in range(3):
             even = light[0, channel] * np.float32(SH_FACTORS[0])
-            value = even
-            value += np.float32(SH_FACTORS[1]) * (
-                light[1, channel] * nx + light[2, channel] * ny + light[3, channel] * nz
-            )
-            value += np.float32(SH_FACTORS[2]) * (
-                light[4, channel] * nx * ny + light[5, channel] * nx * nz + light[6, channel] * ny * nz
-            )
-            value += (
-                np.float32(SH_FACTORS[3]) * light[7, channel] * xx_yy
-                + np.float32(SH_FACTORS[4]) * light[8, channel] * zz
-            )
-            lit[vertex, channel] = max(value, np.float32(DIMMEST) * max(even, np.float32(0.0))) ** np.float32(
-                1.0 / GAMMA
-            )
+            value = max(even + _uneven_at(nx, ny, nz, light, channel), np.float32(DIMMEST) * max(even, np.float32(0.0)))
+            lit[vertex, channel] = value ** np.float32(1.0 / GAMMA)
+
+
+@compiled
+def _facing(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any) -> Any:
+    """The cosine under which a point is seen, 0 from behind."""
+    cosine = -(nx * x + ny * y + nz * z) / sqrt(max(x * x + y * y + z * z, np.float32(1e-12)))
+    return min(max(cosine, np.float32(0.0)), np.float32(1.0))
+
+
+@compiled
+def _fade(facing: Any) -> Any:
+    """0 where the surface is edge on, 1 where it is whole."""
+    share = min(facing * np.float32(1.0 / FADE), np.float32(1.0))
+    return share * share * (np.float32(3.0) - np.float32(2.0) * share)
+
+
+@compiled
+def _uneven_at(nx: Any, ny: Any, nz: Any, light: Any, channel: Any) -> Any:
+    """The room's light beyond what comes from everywhere alike."""
+    first = light[1, channel] * nx + light[2, channel] * ny + light[3, channel] * nz
+    second = light[4, channel] * nx * ny + light[5, channel] * nx * nz + light[6, channel] * ny * nz
+    difference = light[7, channel] * (nx * nx - ny * ny)
+    zonal = light[8, channel] * (np.float32(3.0) * nz * nz - np.float32(1.0))
+    return (
+        np.float32(SH_FACTORS[1]) * first
+        + np.float32(SH_FACTORS[2]) * second
+        + np.float32(SH_FACTORS[3]) * difference
+        + np.float32(SH_FACTORS[4]) * zonal
+    )
 
 
 @compiled
