@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import faulthandler
 import logging
-import random
 import socket
 import sys
 import threading
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from stream.engine import Engine
 from stream.hub import Hub
@@ -42,16 +43,18 @@ SETTINGS = ServerSettings(
 
 # A machine that computes much else stalls for seconds; only tests of these limits want them short.
 PATIENT = SessionLimits(idle_s=300, media_within_s=120, stuck_s=120)
-SILENCE_S = 60.0
+PATIENCE_S = 60.0
+SHORT_TIMES = ("stream.outbox.END_WITHIN_S", "stream.media.ANSWER_WITHIN_S", "stream.sockets.SILENCE_S")
 
 
-def free_port() -> int:
-    """For a program that is told its port. Not where the system picks ports by itself: it might pick the same one."""
-    for port in random.sample(range(18_000, 32_000), 200):
-        with socket.socket() as found, contextlib.suppress(OSError):
-            found.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("expected a free port, found none")
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """For a program that is told its port: the system gives it to no other while it is held here. Who reuses addresses,
+    as the server does, may still listen at it."""
+    with socket.socket() as holding:
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.bind(("127.0.0.1", 0))
+        yield holding.getsockname()[1]
 
 
 @dataclass
@@ -122,15 +125,22 @@ def telling() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(engine: Engine, silence_s: float = SILENCE_S, **changes: Any) -> Iterator[Running]:
-    log = contextlib.ExitStack()
-    log.enter_context(telling())
+def running(engine: Engine, **changes: Any) -> Iterator[Running]:
+    with telling(), pytest.MonkeyPatch.context() as patience:
+        for name in SHORT_TIMES:
+            patience.setattr(name, PATIENCE_S)
+        with _running(engine, **changes) as ready:
+            yield ready
+
+
+@contextlib.contextmanager
+def _running(engine: Engine, **changes: Any) -> Iterator[Running]:
     settings = replace(SETTINGS, **changes)
     listening = open_socket(settings.host, 0)
     port = listening.getsockname()[1]
     service = make_service(replace(settings, port=port))
     server = make_server(service, listening)
-    server.config.ws_ping_timeout = silence_s
+    server.config.ws_ping_timeout = PATIENCE_S
     ready = threading.Event()
     found: dict[str, Any] = {}
 
@@ -155,6 +165,5 @@ def running(engine: Engine, silence_s: float = SILENCE_S, **changes: Any) -> Ite
             faulthandler.dump_traceback()
             for task in asyncio.all_tasks(found["loop"]):
                 task.print_stack()
-        log.close()
         listening.close()
         assert not thread.is_alive(), "the server did not stop"

@@ -84,5 +84,5 @@ def test_a_machine_without_any_network_talks_to_itself() -> None:
     if able.returncode != 0 or shutil.which("ip") is None:
         pytest.skip("needs ip, and the right to make a network namespace (unshare)")
     words = ["unshare", "-rn", "sh", "-c", script]
-    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert result.returncode == 0, result.stdout[-2000:]

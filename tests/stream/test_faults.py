@@ -14,7 +14,7 @@ from models.types import Frame, TrackResult
 from render import borrowed
 from stream.engine import Engine
 from tests.stream.running import Running, running, soon, tracking_threads
-from tests.stream.visitor import Visitor, visitor
+from tests.stream.visitor import Message, Visitor, visitor
 from tracker.tracker import HeadTracker
 
 
@@ -49,11 +49,17 @@ def test_a_tracker_that_fails_is_started_again(engine: Engine, monkeypatch: pyte
                 await guest.hello()
                 await guest.show_face()
                 assert not (await guest.hear_error("tracking"))["fatal"]
-                count = len(guest.of("params"))
-                await guest.until(lambda: len(guest.of("params")) > count + 5)
+                await guest.until(lambda: len(after_the_fault(guest)) > 5)
             await soon(lambda: tracking_threads() == 0)
 
         asyncio.run(visit())
+
+
+def after_the_fault(guest: Visitor) -> list[Message]:
+    """Parameters that came later than the first word of it, however late that was read here."""
+    told = [message for _, message in guest.messages if isinstance(message, dict)]
+    first = next(at for at, message in enumerate(told) if message.get("code") == "tracking")
+    return [message for message in told[first:] if message["type"] == "params"]
 
 
 def test_a_tracker_that_always_fails_ends_its_session_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

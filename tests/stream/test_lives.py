@@ -109,7 +109,9 @@ def test_a_silent_network_ends_the_session(engine: Engine) -> None:
         async def visit() -> None:
             async with visitor(server.url) as guest:
                 await guest.hello()
-                for connection in server.server.server_state.connections:  # from now on: a busy machine is silent, too
+                for connection in list(
+                    server.server.server_state.connections
+                ):  # from now on: a busy machine is silent, too
                     connection.ping_timeout = 1.0
                 guest.socket.transport.pause_reading()
                 await soon(lambda: not server.hub.sessions)

@@ -1,11 +1,9 @@
 """What a client may say, in which order, and how often."""
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from stream.engine import Engine
 from tests.stream.running import Running, running
@@ -71,11 +69,10 @@ def test_too_many_messages_are_not_heard(engine: Engine) -> None:
         async def visit() -> None:
             async with visitor(server.url) as guest:
                 await guest.hello()
-                with contextlib.suppress(ConnectionClosed):
-                    for number in range(80):
-                        await guest.say(type="ping", id=number)
+                for number in range(62):  # no more: who still speaks to a socket that is closed hears no more of it
+                    await guest.say(type="ping", id=number)
                 assert await guest.closed() == 4400
-                assert guest.of("error")[0]["code"] == "too_many_messages"
+                assert [error["code"] for error in guest.of("error")] == ["too_many_messages"] * 3
                 assert len(guest.of("pong")) == 59
 
         asyncio.run(visit())

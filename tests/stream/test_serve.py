@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.stream.running import free_port
+from tests.stream.running import held_port
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def serving() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    port = free_port()
+    with held_port() as port:
+        yield from started(port)
+
+
+def started(port: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
     program = subprocess.Popen(
         [sys.executable, "mien.py", "serve", "--port", str(port)],
         cwd=ROOT,

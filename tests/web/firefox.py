@@ -96,7 +96,10 @@ def firefox(program: str, profile: Path) -> Iterator[Firefox]:
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        with connect(f"{_address(log, process)}/session", max_size=None, compression=None) as socket:
+        address = f"{_address(log, process)}/session"
+        with connect(
+            address, open_timeout=START_WITHIN_S, ping_interval=None, max_size=None, compression=None
+        ) as socket:
             yield Firefox(socket, downloads)
     finally:
         process.kill()  # nothing of the profile is wanted any more

@@ -66,6 +66,7 @@ def test_a_visitor_with_firefox_is_tracked(server: Running, guest: Firefox) -> N
     guest.until(f"{smile}.getAttribute('aria-valuenow')", lambda value: int(value or 0) > 10)
     shown = guest.ask("document.getElementById('latency').checkVisibility()")
     assert not shown, "Firefox does not tell when a frame was captured"
+    guest.until("!document.getElementById('head').disabled")
     saved = downloaded(guest, ".glb", lambda: guest.ask(PRESS.format("head")))
     check_glb(saved)
     guest.ask(PRESS.format("record"))

@@ -35,6 +35,7 @@ SITE = "http://three.test/"
 WIDTH, HEIGHT = 320, 180
 FRAME = 1
 COLOURS_NEAR = 3  # of 255
+PATIENCE_MS = 120_000
 
 # WebGL in software: the machine need not have a GPU.
 FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-first-run")
@@ -110,8 +111,11 @@ def test_the_validator_finds_what_is_wrong(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def page(playwright: "Playwright", chromium: str) -> Iterator["Page"]:
     needs(THREE, "make web")
-    browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), chromium_sandbox=False)
+    browser = playwright.chromium.launch(
+        executable_path=chromium, args=list(FLAGS), chromium_sandbox=False, timeout=PATIENCE_MS
+    )
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

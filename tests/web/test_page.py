@@ -56,7 +56,7 @@ def test_overlay_mode_layout_and_mirror_follow_the_buttons(server: Running, visi
     visit.press("Mirror the picture")
     assert visit.page.locator("#mirror").get_attribute("aria-pressed") == "false"
     visit.page.reload()
-    assert visit.page.locator("#stage").get_attribute("data-layout") == "side", "a choice should outlast a reload"
+    visit.page.wait_for_selector("#stage[data-layout=side]")  # a choice outlasts a reload
 
 
 def test_a_reload_goes_on_with_the_learned_head(engine: Engine, visit: Visit) -> None:

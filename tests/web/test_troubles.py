@@ -1,18 +1,20 @@
 """What the page says, and does, when something is wrong."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stream.engine import Engine
-from tests.stream.running import Running, free_port, running
+from tests.stream.running import Running, held_port, running
 from tests.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -102,32 +104,33 @@ def test_a_server_that_is_starting_is_waited_for(engine: Engine, visit: Visit) -
 
 def test_the_page_comes_back_after_a_killed_server(visit: Visit, tmp_path: Path) -> None:
     visit.forgive = lambda complaint: "WebSocket connection" in complaint  # the browser's own line for each attempt
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    first = _serve(port, tmp_path)
-    try:
-        visit.until(lambda: _ready(address), "a server", START_WITHIN_S)
-        visit.open(f"{address}/?kiosk")
-        visit.until_status("Tracking")
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
-        visit.until_status("Connection lost, coming back")
+    with held_port() as port:
+        address = f"http://127.0.0.1:{port}"
+        with _serving(port, tmp_path) as killed:
+            visit.until(lambda: _ready(address), "a server", START_WITHIN_S)
+            visit.open(f"{address}/?kiosk")
+            visit.until_status("Tracking")
+            os.kill(killed.pid, signal.SIGKILL)
+            killed.wait()
+            visit.until_status("Connection lost, coming back")
         before = len(visit.of("welcome"))
-        first = _serve(port, tmp_path)
-        visit.until(lambda: len(visit.of("welcome")) > before, "a welcome of the new server", START_WITHIN_S)
-        visit.until_status("Tracking")
+        with _serving(port, tmp_path):
+            visit.until(lambda: len(visit.of("welcome")) > before, "a welcome of the new server", START_WITHIN_S)
+            visit.until_status("Tracking")
+
+
+@contextlib.contextmanager
+def _serving(port: int, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    words = [sys.executable, "mien.py", "serve", "--port", str(port)]
+    file = folder / "server.log"
+    with file.open("wb") as log:
+        program = subprocess.Popen(words, cwd=Path(__file__).parents[2], stdout=log, stderr=log)
+    try:
+        yield program
     finally:
-        first.kill()
-        first.wait()
-        print((tmp_path / "server.log").read_text())
-
-
-def _serve(port: int, folder: Path) -> "subprocess.Popen[bytes]":
-    root = Path(__file__).parents[2]
-    with (folder / "server.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "mien.py", "serve", "--port", str(port)], cwd=root, stdout=log, stderr=log
-        )
+        program.kill()
+        program.wait()
+        print(file.read_text())
 
 
 def _ready(address: str) -> bool:
