@@ -2,11 +2,8 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -203,13 +200,6 @@ def test_bad_words_are_refused(clip: Path, tmp_path: Path, words: list[str], sai
         track(*given, *([] if "-o" in given else ["-o", tmp_path / "out"]))
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 def test_a_disk_that_fills_up_leaves_what_was_done(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100_000))
     with pytest.raises(MienError, match="the disk is nearly full"):
@@ -220,20 +210,37 @@ def test_a_disk_that_fills_up_leaves_what_was_done(clip: Path, tmp_path: Path, m
     assert lost[0].startswith(f"broken off after {frames} frames: {tmp_path}: the disk is nearly full")
 
 
+INTERRUPTED = """
+import io, os, signal, sys
+import mien
+
+said = sys.argv.pop(1)
+
+class Impatient(io.TextIOWrapper):
+    def write(self, text):
+        if text.startswith(said):
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().write(text)
+
+sys.stderr = Impatient(sys.stderr.detach(), line_buffering=True)
+sys.exit(mien.main())
+"""
+
+
+def interrupted(said: str, *words: object) -> None:
+    """`mien track`, with a Ctrl-C when it says so."""
+    command = [sys.executable, "-c", INTERRUPTED, said, "track", *map(str, words)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert ended.returncode == 130, ended.stderr
+
+
 def test_interrupting_leaves_what_was_done(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "a.mp4", swaying(60) * 12)
-    out, said = tmp_path / "out", tmp_path / "said"
-    with said.open("w") as stream:
-        running = subprocess.Popen(
-            [sys.executable, "mien.py", "track", str(video), "-o", str(out)], cwd=ROOT, stderr=stream
-        )
-        wait_for(lambda: "0 % of" in said.read_text())
-        time.sleep(0.5)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(240) == 130
+    video = write_video(tmp_path / "a.mp4", swaying(60) * 2)
+    out = tmp_path / "out"
+    interrupted("tracking a.mp4: 20 %", video, "-o", out)
     arrays = read_npz(out / "track.npz")
     done = len(arrays["frame"])
-    assert 0 < done < 720
+    assert 0 < done < 120
     report = json.loads((out / "report.json").read_text())
     assert f"stopped by the user after {done} frames" in report["video"]["lost"]
     with av.open(str(out / "overlay.mp4")) as overlay:
@@ -243,13 +250,8 @@ def test_interrupting_leaves_what_was_done(tmp_path: Path) -> None:
 def test_interrupting_the_pixels_keeps_those_that_were_fitted(tmp_path: Path) -> None:
     frames = 24
     video = write_video(tmp_path / "a.mp4", swaying(frames))
-    out, said = tmp_path / "out", tmp_path / "said"
-    words = [sys.executable, "mien.py", "track", str(video), "-o", str(out), "--mode", "photometric", "--no-texture"]
-    with said.open("w") as stream:
-        running = subprocess.Popen(words, cwd=ROOT, stderr=stream)
-        wait_for(lambda: "20 % of" in said.read_text().partition("fitting pixels")[2])
-        running.send_signal(signal.SIGINT)
-        assert running.wait(240) == 130
+    out = tmp_path / "out"
+    interrupted("fitting pixels of a.mp4: 20 %", video, "-o", out, "--mode", "photometric", "--no-texture")
     arrays = read_npz(out / "track.npz")
     report = json.loads((out / "report.json").read_text())
     (lost,) = [line for line in report["video"]["lost"] if "stopped by the user" in line]
