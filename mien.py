@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -62,6 +63,7 @@ def __getattr__(name: str) -> Any:
 
 def main() -> int:
     """The command `mien`: its exit code comes back, except from `-h` and from words that are no command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was done is kept
     return finish(lambda: parse(sys.argv[1:])())
 
 
@@ -94,8 +96,11 @@ def load(place: str) -> Any:
 
 
 def without_box(text: str) -> str:
-    """A message that tyro drew in a box over several lines, as one line."""
-    return " ".join(re.sub(r"[─-╿]", " ", text).split())
+    """A message that tyro drew in a coloured box over several lines, as one plain line."""
+    plain = re.sub(r"\x1b\[[\d;]*m|[─-╿]|-{3,}", " ", text)
+    title, _, words = plain.strip().partition("\n")
+    words = re.sub(r"Got errors:.*(?=For full helptext)", "", words, flags=re.DOTALL)  # of types: words for programmers
+    return " ".join(f"{title.strip()}: {words}".split())
 
 
 def finish(run: Callable[[], None]) -> int:

@@ -92,8 +92,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise MienError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MienError(f"{path}: expected a .npz file, but this is a folder") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise MienError(
             f"{path}: expected a whole .npz file, but {_first_line(error)}; get or write it again"

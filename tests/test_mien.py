@@ -38,7 +38,8 @@ def test_help_does_not_wait_for_torch() -> None:
     ("words", "said"),
     [
         ("dance", "Unrecognized options: dance"),
-        ("heads info", "Missing from mien heads info"),
+        ("heads info", "Required options: Missing from mien heads info"),
+        ("export out -o a.csv --frame x", "could be instantiated from ['x']. For full helptext"),
         ("bench --jason", "Unrecognized options: --jason"),
         ("", "Expected one of {"),
     ],
@@ -91,6 +92,12 @@ def test_interrupting_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert mien.finish(interrupted) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_coloured_message_becomes_plain() -> None:
+    title, words = "\x1b[31m╭─ Invalid choice ──╮\x1b[0m", "│ 'x' is none. │\n│ ──── │\n│ Got errors: <class 'int'> │"
+    boxed = f"{title}\n{words}\n│ For full helptext, run -h │\n╰──╯"
+    assert mien.without_box(boxed) == "Invalid choice: 'x' is none. For full helptext, run -h"
 
 
 @pytest.mark.parametrize("name", sorted(mien.PUBLIC))

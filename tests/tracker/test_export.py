@@ -116,6 +116,7 @@ def test_a_texture_beside_the_track_goes_into_the_glb(folder: Path, tmp_path: Pa
     ("name", "frame", "says"),
     [
         ("a.fbx", None, r"expected a name that ends in \.glb, \.obj, \.ply, \.json"),
+        ("none/a.ply", None, "expected an existing folder"),
         ("a.ply", 7, "expected a frame from 40 to 43, got 7"),
         ("a.ply", FIRST + LOST, "frame 42 has no face; the nearest one that has is 41"),
     ],
@@ -124,6 +125,13 @@ def test_what_cannot_be_is_told(folder: Path, tmp_path: Path, name: str, frame: 
     with pytest.raises(MienError, match=says):
         export(folder, tmp_path / name, "builtin", frame)
     assert not (tmp_path / name).exists()
+
+
+def test_the_track_itself_may_be_named(folder: Path, tmp_path: Path) -> None:
+    export(folder / "track.npz", tmp_path / "a.ply", "builtin", None)
+    assert (tmp_path / "a.ply").is_file()
+    with pytest.raises(MienError, match=r"holds no track\.npz"):
+        export(tmp_path, tmp_path / "a.ply", "builtin", None)
 
 
 def test_a_track_that_is_none_is_told(folder: Path, tmp_path: Path) -> None:

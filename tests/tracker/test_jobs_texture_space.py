@@ -61,7 +61,7 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_built(folder: Path, tmp_pat
     with pytest.raises(MienError, match="at least 2 pictures with a face"):
         run("texture-space", folder / "0.png", "-o", tmp_path / "one.npz")
     assert not (tmp_path / "one.npz").exists()
-    with pytest.raises(MienError, match=r"name of a \.npz file"):
+    with pytest.raises(MienError, match=r"a name that ends in \.npz"):
         run("texture-space", folder / "0.png", "-o", tmp_path / "one.txt")
 
 

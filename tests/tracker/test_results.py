@@ -13,7 +13,9 @@ from models.head import Head
 from models.library import load_head
 from models.npz import Array, read_npz, write_npz
 from models.types import Identity, Known, MienError
-from tracker.jobs.results import observability, output_folder, read_identity, read_report, write_identity, write_report
+from tracker.jobs.outputs import output_file, output_folder
+from tracker.jobs.reports import observability, read_report, write_report
+from tracker.jobs.results import read_identity, write_identity
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,14 @@ def test_a_report_that_is_none_is_no_report(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "report.json").write_text(content)
     assert read_report(tmp_path / "report.json") is None
+
+
+def test_output_goes_to_a_file_of_the_right_name_in_a_folder(tmp_path: Path) -> None:
+    assert output_file(tmp_path / "a.NPZ", ".npz", ".csv") == tmp_path / "a.NPZ"
+    with pytest.raises(MienError, match=r"expected a name that ends in \.npz, \.csv"):
+        output_file(tmp_path / "a.txt", ".npz", ".csv")
+    with pytest.raises(MienError, match="expected an existing folder"):
+        output_file(tmp_path / "none" / "a.npz", ".npz")
 
 
 def test_output_goes_to_a_folder(tmp_path: Path) -> None:

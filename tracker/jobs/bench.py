@@ -67,6 +67,8 @@ def bench(as_json: bool, settings: Settings | None = None, only: Sequence[str] =
     unknown = sorted(set(only) - set(BENCHMARKS))
     if unknown:
         raise MienError(f"expected benchmarks out of {', '.join(BENCHMARKS)}, got {', '.join(unknown)}")
+    if "clips" in only and (settings is None or settings.clips is None):
+        raise MienError("expected --clips with a folder of videos for --only clips, got none; name one")
     rows = [row for name in (only or BENCHMARKS) for row in run(name, settings or Settings())]
     if as_json:
         print(json.dumps(report(rows), indent=2))

@@ -9,7 +9,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
-from tracker.jobs.options import FitOptions, TrackOptions
+from tracker.jobs.options import FOLDER, HEAD, SWITCH, FitOptions, TrackOptions
+
+OUTPUT_FILE = arg(aliases=["-o"], metavar="FILE")
+PICTURES = arg(metavar="PICTURES", help_behavior_hint="")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class HeadInfo:
     Example: mien heads info generic_model.pkl
     """
 
-    file: Positional[str]
+    file: Annotated[Positional[str], HEAD]
     """A head's file or folder, or the name of a head."""
 
     def run(self) -> None:
@@ -48,11 +51,11 @@ class ImportHead:
     Example: mien heads import scan.obj -o head.npz
     """
 
-    file: Positional[Path]
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
     """A head's mesh (OBJ), or a model's file or folder."""
 
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The head file to write."""
+    output: Annotated[Path, OUTPUT_FILE]
+    """The head file to write, .npz."""
 
     def run(self) -> None:
         from tracker.jobs.heads import import_head
@@ -67,7 +70,7 @@ class GetHead:
     Example: mien heads get ict
     """
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     """ict, face-landmarker or flame."""
 
     def run(self) -> None:
@@ -104,11 +107,11 @@ class Track(TrackOptions):
     Example: mien track clip.mp4 -o out
     """
 
-    video: Positional[Path]
+    video: Annotated[Positional[Path], arg(metavar="VIDEO")]
     """Any video that FFmpeg reads."""
 
-    output: Annotated[Path, arg(aliases=["-o"])]
-    """The folder to write track.npz, identity.npz, report.json and overlay.mp4 to."""
+    output: Annotated[Path, FOLDER]
+    """The folder to write to: track.npz, identity.npz, report.json, overlay.mp4, texture.png, head.glb."""
 
     def run(self) -> None:
         from tracker.jobs.video import track
@@ -123,10 +126,10 @@ class Fit(FitOptions):
     Example: mien fit photo.jpg -o out
     """
 
-    images: Positional[tuple[Path, ...]]
+    images: Annotated[Positional[tuple[Path, ...]], PICTURES]
     """Pictures, or folders of pictures."""
 
-    output: Annotated[Path, arg(aliases=["-o"])]
+    output: Annotated[Path, FOLDER]
     """The folder to write to: a folder for each picture, named like it. What is complete there is not done again."""
 
     def run(self) -> None:
@@ -142,13 +145,13 @@ class TextureSpace:
     Example: mien texture-space photos/ -o skins.npz
     """
 
-    images: Positional[tuple[Path, ...]]
+    images: Annotated[Positional[tuple[Path, ...]], PICTURES]
     """Pictures, or folders of pictures, one face in each; the more people, the better."""
 
-    output: Annotated[Path, arg(aliases=["-o"])]
+    output: Annotated[Path, OUTPUT_FILE]
     """The .npz file to write."""
 
-    head: str = "builtin"
+    head: Annotated[str, HEAD] = "builtin"
     """The name or file of the head that it is for: it is of no use to others."""
 
     def run(self) -> None:
@@ -164,16 +167,16 @@ class Export:
     Example: mien export out --frame 120 -o smile.ply
     """
 
-    track: Positional[Path]
-    """A folder that `mien track` or `mien fit` has written."""
+    track: Annotated[Positional[Path], arg(metavar="FOLDER")]
+    """A folder that `mien track` has written, or that `mien fit` has written for a picture."""
 
-    output: Annotated[Path, arg(aliases=["-o"])]
+    output: Annotated[Path, OUTPUT_FILE]
     """The file to write: .glb, .obj, .ply, .json or .csv."""
 
-    frame: int | None = None
+    frame: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """The frame's number in the video, from 0. Without: GLB and CSV hold all of them, others the first face."""
 
-    head: str = "builtin"
+    head: Annotated[str, HEAD] = "builtin"
     """The head it was tracked with; `mien heads list` shows them."""
 
     def run(self) -> None:
@@ -189,17 +192,17 @@ class Bench:
     Example: mien bench --clips videos/
     """
 
-    json: bool = False
+    json: Annotated[bool, SWITCH] = False
     """One JSON object instead of a table."""
 
-    clips: Path | None = None
+    clips: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")] = None
     """A folder of videos with faces: adds the rows of exactness, steadiness and promptness."""
 
-    quick: bool = False
+    quick: Annotated[bool, SWITCH] = False
     """Fewer people, shorter clips: a look within a minute, not a measurement."""
 
-    only: tuple[str, ...] = ()
-    """Some of heads, fast, truth, clips."""
+    only: Annotated[tuple[str, ...], arg(metavar="NAMES", help_behavior_hint="")] = ()
+    """Some of heads, fast, truth, clips. Otherwise all."""
 
     def run(self) -> None:
         from tracker.jobs.bench import Settings, bench
@@ -214,13 +217,13 @@ class Demo:
     Example: mien demo
     """
 
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("demo")
+    output: Annotated[Path, FOLDER] = Path("demo")
     """The folder to write overlay.mp4 and report.html to."""
 
-    seed: int = 2
+    seed: Annotated[int, arg(metavar="N")] = 2
     """Another number, another person."""
 
-    quick: bool = False
+    quick: Annotated[bool, SWITCH] = False
     """Three seconds of film instead of eight."""
 
     def run(self) -> None:

@@ -18,7 +18,7 @@ from render.camera_export import camera_json
 from render.gltf import export_glb
 from render.obj import obj_text, ply_bytes
 from tracker.jobs import texture_files
-from tracker.jobs.head_files import write_whole
+from tracker.jobs.outputs import output_file, write_whole
 from tracker.jobs.results import read_identity
 
 ENDINGS = (".glb", ".obj", ".ply", ".json", ".csv")
@@ -30,13 +30,12 @@ _CORRECTED = ("rotation", "translation", "focal_px")  # of the camera: told, and
 def export(folder: Path, output: Path, head_name: str, frame: int | None) -> None:
     """GLB: the performance, or one frame standing still. OBJ and PLY: the mesh of a frame in the head frame.
     JSON: that frame's camera. CSV: a line a frame. Without `frame`, where one is needed, the first with a face."""
-    ending = output.suffix.lower()
-    if ending not in ENDINGS:
-        raise MienError(f"{output}: expected a name that ends in {', '.join(ENDINGS)}")
+    ending = output_file(output, *ENDINGS).suffix.lower()
+    folder = track_folder(folder)
     head = load_head(head_name).to("cpu")
-    identity = read_identity(folder / "identity.npz", head)
     track = read_track(folder / "track.npz", head)
     row = find_row(folder / "track.npz", track, frame)
+    identity = read_identity(folder / "identity.npz", head)
     one = {key: values[row : row + 1] for key, values in track.items()}
     whole = ending in (".glb", ".csv") and frame is None
     if ending == ".csv":
@@ -49,6 +48,17 @@ def export(folder: Path, output: Path, head_name: str, frame: int | None) -> Non
         content = mesh_file(ending, head, identity, one)
     write_whole(output, content)
     print(f"{output}: {'the performance' if whole else 'frame ' + str(track['frame'][row])}")
+
+
+def track_folder(path: Path) -> Path:
+    """The folder named, or that of the track.npz named."""
+    folder = path.parent if path.name == "track.npz" else path
+    if not (folder / "track.npz").is_file():
+        raise MienError(
+            f"{folder}: expected a folder that `mien track` or `mien fit` has written, but it holds no track.npz (of "
+            "pictures, each has a folder of its own in there)"
+        )
+    return folder
 
 
 def mesh_file(ending: str, head: Head, identity: Identity, one: dict[str, Array]) -> bytes:

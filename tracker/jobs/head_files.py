@@ -15,6 +15,7 @@ from render.camera_export import camera_json
 from render.gltf import export_glb
 from render.morphs import arkit_morphs, morph_loss_mm
 from render.obj import obj_text
+from tracker.jobs.outputs import write_whole
 
 FRAMES_COMPARED = 40  # of a track, to tell what the morph targets lose
 PLAYED = ("time_s", "size_px", "expression", "jaw", "eyes", "neck", "rotation", "translation", "focal_px",
@@ -62,13 +63,3 @@ def write_posed(folder: Path, head: Head, identity: Identity, result: TrackResul
 def remove_head_files(folder: Path) -> None:
     for name in NAMES:
         (folder / name).unlink(missing_ok=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All or nothing."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

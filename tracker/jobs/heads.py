@@ -8,6 +8,7 @@ from models.head_file import save_head
 from models.library import Kind, Source, find_source, list_sources, load_head, models_folder
 from models.types import MienError
 from tracker.jobs.head_info import describe
+from tracker.jobs.outputs import output_file
 from tracker.jobs.progress import progress_bar
 
 FLAME_STEPS = """\
@@ -38,10 +39,7 @@ def info(name_or_file: str) -> None:
 
 def import_head(file: Path, output: Path) -> None:
     """Write the head in `file`, a model's or a plain mesh, as one file of Mien's own."""
-    if output.suffix != ".npz":
-        raise MienError(f"{output}: expected a name that ends in .npz")
-    if not output.parent.is_dir():
-        raise MienError(f"{output}: expected an existing folder, but there is no {output.parent}")
+    output_file(output, ".npz")
     head = _read(find_source(file))
     save_head(head, output)
     print(f"{output}: {head.name}, {head.identity_size} modes of identity, {head.expression_size} of expression")

@@ -4,25 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from models.npz import write_npz
 from models.types import MienError
 from tracker.jobs.head_files import write_glb, write_posed
-from tracker.jobs.options import FitOptions
+from tracker.jobs.options import FitOptions, check
+from tracker.jobs.outputs import output_folder, png, write_whole
 from tracker.jobs.photometric import gain_report
 from tracker.jobs.picture_fitter import Fitted, Fitter, Seen, hash_file
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import find_pictures
-from tracker.jobs.results import output_folder, read_report, write_identity, write_report
+from tracker.jobs.reports import LIMITS, identity_facts, read_report, write_report
+from tracker.jobs.results import write_identity
 from tracker.jobs.texture_files import skin_arrays, texture_space_facts, write_texture
 from tracker.jobs.track_rows import TrackRows
-from tracker.jobs.video import LIMITS, check_device, identity_facts
 from tracker.metrics import Series, landmark_errors
 
 
 def fit(paths: tuple[Path, ...], options: FitOptions) -> None:
-    check_device(options.device)
+    check(options)
     pictures = find_pictures(paths)
     folder = output_folder(options.output)
     if options.same_person:
@@ -102,7 +102,7 @@ def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fi
         if skin is not None:
             arrays |= skin_arrays(skin.solved.lighting, skin.lights)
         write_npz(folder / "track.npz", arrays)
-        texture = skin.solved.texture if skin is not None and fitter.options.texture else None
+        texture = None if skin is None or fitter.options.no_texture else skin.solved.texture
         exported = write_glb(folder, fitter.head, identity, arrays, write_texture(folder, texture))
     if identity is not None:
         write_identity(folder / "identity.npz", identity, texture)
@@ -116,7 +116,7 @@ def write_results(folder: Path, pictures: list[Seen], fitted: Fitted, fitter: Fi
             worn = skin.texture(number - 1) if skin is not None else None
             drawn = fitter.renderer.draw(seen.image, result, identity, mode, texture=worn)
             name = "overlay.png" if len(pictures) == 1 else f"overlay_{number:03d}.png"
-            Image.fromarray(drawn).save(folder / name)
+            write_whole(folder / name, png(drawn))
     if identity is not None and len(results) == 1:
         write_posed(folder, fitter.head, identity, results[0])
     write_report(folder / "report.json", {**picture_report(pictures, fitted, fitter), "head_glb": exported})
@@ -157,7 +157,7 @@ def what_was_done(pictures: list[tuple[Path, str]], fitter: Fitter) -> dict[str,
         "detector": fitter.options.detector,
         "face": fitter.options.face,
         "overlay": fitter.options.drawn,
-        "texture": fitter.options.texture,
+        "texture": not fitter.options.no_texture,
         "mode": fitter.options.mode,
         "texture_space": texture_space_facts(fitter.textures),
     }

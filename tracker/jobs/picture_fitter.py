@@ -83,9 +83,8 @@ class Fitter:
     def open(options: FitOptions) -> "Fitter":
         head = load_head(options.head)
         detector = open_detector(options.detector, still=True, face=options.face)
-        wanted = options.texture or options.mode == "photometric"
-        textures = open_texture_space(options.texture_space, head, wanted)
-        skin = TextureSolver(head, textures=textures) if wanted else None
+        textures = open_texture_space(options.texture_space, head)
+        skin = TextureSolver(head, textures=textures) if options.wants_skin else None
         return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, textures, options)
 
     @property

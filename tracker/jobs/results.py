@@ -1,10 +1,7 @@
-"""What `track` and `fit` write beside `track.npz`: `identity.npz` and `report.json`. No pickles; all or nothing."""
+"""The person that `track` and `fit` have learned: `identity.npz`. No pickles; all or nothing."""
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +16,7 @@ from tracker.jobs.known_skin import saved_skin
 SCHEMA = 1
 KNOWN = {"focal_known": "focal_std_percent", "scale_known": "scale_std_percent", "neutral_known": "neutral_std"}
 # How well each was seen, by Identity's fields: what the standard deviations are called in files, unit and all.
+AGAIN = "track the person again"
 _LARGEST = 100.0  # standard deviations or weights: no person comes near
 
 
@@ -56,7 +54,7 @@ def read_identity(path: Path, head: Head) -> Identity:
     arrays = read_npz(path, max_total_bytes=64 << 20)
     missing = [key for key in ("schema", "shape", "focal_px", "size_px", "head", "head_sha256") if key not in arrays]
     if missing:
-        raise MienError(f"{path}: expected an identity.npz of Mien, but it lacks {', '.join(missing)}")
+        raise MienError(f"{path}: expected an identity.npz of Mien, but it lacks {', '.join(missing)}; {AGAIN}")
     if arrays["schema"].shape != () or str(arrays["schema"].item()) != str(SCHEMA):
         raise MienError(f"{path}: expected an identity of schema {SCHEMA}; track the person again with this version")
     name, sha256 = _text(path, arrays, "head"), _text(path, arrays, "head_sha256")
@@ -77,15 +75,6 @@ def read_identity(path: Path, head: Head) -> Identity:
     )
 
 
-def observability(identity: Identity) -> dict[str, dict[str, float | bool]]:
-    """For reports: how well it was seen what is learned once."""
-    return {
-        name.removesuffix("_known"): {key.split("_", 1)[1]: known.std, "observed": known.observed}
-        for name, key in KNOWN.items()
-        for known in [getattr(identity, name)]
-    }
-
-
 def observed_key(name: str) -> str:
     """What a file calls whether it was seen."""
     return name.replace("known", "observed")
@@ -94,69 +83,29 @@ def observed_key(name: str) -> str:
 def _known(path: Path, arrays: dict[str, Array], name: str) -> Known:
     observed = arrays.get(observed_key(name))
     if observed is None or observed.dtype != np.bool_ or observed.shape != ():
-        raise MienError(f"{path}: expected {observed_key(name)} to be true or false")
+        raise MienError(f"{path}: expected {observed_key(name)} to be true or false; {AGAIN}")
     return Known(_positive(path, KNOWN[name], arrays[KNOWN[name]]), bool(observed))
 
 
 def _text(path: Path, arrays: dict[str, Array], key: str) -> str:
     if arrays[key].dtype.kind != "U" or arrays[key].shape != ():
-        raise MienError(f"{path}: expected {key} to be one text")
+        raise MienError(f"{path}: expected {key} to be one text; {AGAIN}")
     return str(arrays[key].item())
 
 
 def _numbers(path: Path, key: str, array: Array, count: int) -> torch.Tensor:
     if check_array(path, key, array, (count,)).dtype.kind != "f" or np.abs(array).max(initial=0) > _LARGEST:
-        raise MienError(f"{path}: expected {key} to be {count} numbers of ordinary size; track the person again")
+        raise MienError(f"{path}: expected {key} to be {count} numbers of ordinary size; {AGAIN}")
     return torch.from_numpy(array.astype(np.float32))
 
 
 def _positive(path: Path, key: str, array: Array) -> float:
     if array.dtype.kind not in "fiu" or array.shape != () or not 0 < float(array) < 1e6:
-        raise MienError(f"{path}: expected {key} to be one positive number")
+        raise MienError(f"{path}: expected {key} to be one positive number; {AGAIN}")
     return float(array)
 
 
 def _size(path: Path, array: Array) -> tuple[int, int]:
     if array.dtype.kind not in "iu" or array.shape != (2,) or not 0 < array.min() <= array.max() < 1 << 20:
-        raise MienError(f"{path}: expected size_px to be the width and height of pictures")
+        raise MienError(f"{path}: expected size_px to be the width and height of pictures; {AGAIN}")
     return int(array[0]), int(array[1])
-
-
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """As JSON, in which numbers that could not be measured are null."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(_plain(report), indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def read_report(path: Path) -> dict[str, Any] | None:
-    """A report written before, or None where there is none that can be read."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return report if isinstance(report, dict) else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def output_folder(path: Path) -> Path:
-    """The folder, made where it was not."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise MienError(f"{path}: expected a folder to write to, but a file stands there") from None
-    return path

@@ -13,6 +13,7 @@ from models.texture_space_files import MOST_COMPONENTS, write_texture_space
 from models.texture_statistics import FEWEST, principal_components
 from models.types import MienError
 from tracker.fit import PersonFitter
+from tracker.jobs.outputs import output_file
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import find_pictures, read_picture
 from tracker.landmarks import LandmarkDetector, open_detector
@@ -52,8 +53,7 @@ class SkinReader:
 
 def build_texture_space(paths: Sequence[Path], output: Path, head_name: str) -> None:
     """Ctrl-C builds it of what was read until then."""
-    if output.suffix.lower() != ".npz" or not output.parent.is_dir():
-        raise MienError(f"{output}: expected the name of a .npz file in a folder that is there")
+    output_file(output, ".npz")
     pictures = find_pictures(tuple(paths))
     head = load_head(head_name)
     reader = SkinReader.open(head)
@@ -80,10 +80,8 @@ def build_texture_space(paths: Sequence[Path], output: Path, head_name: str) -> 
 
 def write_skins(output: Path, skins: list[NDArray[np.uint8]], head: Head, unused: list[str], pictures: int) -> None:
     if len(skins) < FEWEST:
-        reasons = "; ".join(unused[:5]) or "stopped by the user"
-        raise MienError(
-            f"expected at least {FEWEST} pictures with a face, better hundreds of people, got {len(skins)}: {reasons}"
-        )
+        reasons = "; ".join([f"got {len(skins)}", *unused[:5]])
+        raise MienError(f"expected at least {FEWEST} pictures with a face, better hundreds of people; {reasons}")
     mean, components = principal_components(skins, MOST_COMPONENTS)
     if not components.shape[3]:
         raise MienError(f"expected pictures of different people, but all {len(skins)} show the same skin")

@@ -21,12 +21,14 @@ from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
 from tracker.jobs.known_skin import KnownSkin, read_known_skin
-from tracker.jobs.options import TrackOptions
+from tracker.jobs.options import TrackOptions, check
+from tracker.jobs.outputs import output_folder
 from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.photometric import Gain, VideoByPixels, gain_report
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import Video, open_video
-from tracker.jobs.results import Source, observability, output_folder, read_identity, write_identity, write_report
+from tracker.jobs.reports import LIMITS, identity_facts, write_report
+from tracker.jobs.results import Source, read_identity, write_identity
 from tracker.jobs.texture_files import open_texture_space, skin_arrays, texture_space_facts, write_texture
 from tracker.jobs.track_rows import TrackRows
 from tracker.landmarks import open_detector
@@ -35,18 +37,6 @@ from tracker.photometric.skin import SkinLearner
 from tracker.tracker import HeadTracker, OpenFitter
 
 MADE_FROM_TRACK = ("identity.npz", "texture.png", "head.glb", "report.json")
-SCALE = (
-    "Assumed, not measured: 62 mm between the pupils. Grown people differ by about 6 % from that, and every length, "
-    "depth included, is off by as much."
-)
-LENS = (
-    "Assumed, not measured: the detector's landmarks do not show the lens, however the head turns or comes nearer. "
-    "Ordinary ones differ by some 15 %, and distances are off by as much."
-)
-LIMITS = (
-    "Landmarks alone do not show everything: pitch is told to a few degrees only, and small motions (squint, cheek "
-    "puff, sneer, brows drawn down) reach the landmarks weakly or not at all."
-)
 
 
 @dataclass
@@ -70,7 +60,7 @@ class Tracked:
 
 def track(path: Path, options: TrackOptions) -> None:
     """Ctrl-C keeps what was done until then."""
-    check_device(options.device)
+    check(options)
     video = open_video(path)
     head = load_head(options.head)
     identity = read_identity(options.identity, head) if options.identity else None
@@ -79,11 +69,10 @@ def track(path: Path, options: TrackOptions) -> None:
     tracker = HeadTracker(head, detector, identity, open_fitter=fitters_of(options.device, head))
     by_pixels = options.mode == "photometric"
     source = Source(head, options.detector)
-    wanted = options.texture or by_pixels
-    textures = open_texture_space(options.texture_space, head, wanted)
-    skin = SkinLearner(head, background=False, textures=textures) if wanted else None
+    textures = open_texture_space(options.texture_space, head)
+    skin = SkinLearner(head, background=False, textures=textures) if options.wants_skin else None
     known_skin = None
-    if identity is not None and options.identity and options.texture and not by_pixels and textures is None:
+    if identity is not None and options.identity and not options.no_texture and not by_pixels and textures is None:
         known_skin = read_known_skin(options.identity, identity)  # else it is solved for this very video
     if by_pixels:  # it is drawn last, and an earlier run's never stays beside another track
         (folder / "overlay.mp4").unlink(missing_ok=True)
@@ -188,7 +177,7 @@ def write_results(folder: Path, video: Video, tracked: Tracked, source: Source, 
         elif skin:
             arrays["light"] = skin.light[None]
         write_npz(folder / "track.npz", arrays)
-    skin = skin if options.texture else None
+    skin = None if options.no_texture else skin
     if tracked.identity is not None:
         write_identity(folder / "identity.npz", tracked.identity, skin)
     if options.drawn == "off":
@@ -230,20 +219,6 @@ def frame_counts(arrays: Mapping[str, Rows]) -> dict[str, Any]:
     }
 
 
-def identity_facts(identity: Identity | None) -> dict[str, Any] | None:
-    if identity is None:
-        return None
-    return {
-        "focal_px": identity.focal_px,
-        "size_px": list(identity.size_px),
-        "head": identity.head,
-        "neutral_learned": identity.neutral is not None,
-        "observability": observability(identity),
-        "lens": LENS,
-        "scale": SCALE,
-    }
-
-
 def speed(arrays: Mapping[str, Rows], tracked: Tracked) -> dict[str, float]:
     detect, fit = arrays["detect_ms"][:], arrays["fit_ms"][:]
     seconds_a_frame = tracked.seconds / len(fit)
@@ -276,11 +251,3 @@ def fitters_of(device: str, head: Head) -> OpenFitter | None:
     from tracker.device import fitters_on
 
     return fitters_on(device, head)
-
-
-def check_device(device: str) -> None:
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise MienError("expected a CUDA device for --device cuda, but torch finds none; leave the option out")

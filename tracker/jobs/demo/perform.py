@@ -16,9 +16,9 @@ from render.studio.film import FPS
 from render.studio.portrait import Portrait
 from render.studio.speech import speaking
 from tracker.jobs.demo.report import Story, write_page
+from tracker.jobs.outputs import output_folder
 from tracker.jobs.overlay_video import OverlayVideo
 from tracker.jobs.progress import progress_bar
-from tracker.jobs.results import output_folder
 from tracker.tracker import HeadTracker
 
 Picture = NDArray[np.uint8]

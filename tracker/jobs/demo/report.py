@@ -18,7 +18,7 @@ from tracker.jobs.benchmarks import truth_metrics as metrics
 from tracker.jobs.benchmarks.truth_metrics import Floats, TruthTrack
 from tracker.jobs.demo.charts import Chart, Line
 from tracker.jobs.demo.numbers import Number, compare, numbers
-from tracker.jobs.head_files import write_whole
+from tracker.jobs.outputs import write_whole
 
 Picture = NDArray[np.uint8]
 

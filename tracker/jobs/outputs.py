@@ -1,0 +1,44 @@
+"""Where results go: a folder or a file of the right name, and all of its content or nothing."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.types import MienError
+
+
+def output_folder(path: Path) -> Path:
+    """The folder, made where it was not."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise MienError(f"{path}: expected a folder to write to, but a file stands there") from None
+    return path
+
+
+def output_file(path: Path, *endings: str) -> Path:
+    """Refused before the work where it could not be written after it."""
+    if path.suffix.lower() not in endings:
+        raise MienError(f"{path}: expected a name that ends in {', '.join(endings)}")
+    if not path.parent.is_dir():
+        raise MienError(f"{path}: expected an existing folder, but there is no {path.parent}; make it first")
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """All or nothing: what is half-written never stands under the final name."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "PNG", compress_level=4)
+    return content.getvalue()
