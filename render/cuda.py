@@ -12,7 +12,6 @@ from torch import Tensor
 
 from render.drawable import drawable
 
-_UPSIDE_DOWN = (1.0, -1.0, 1.0, 1.0)
 _own = threading.local()  # a context is not for two threads at once
 
 
@@ -42,7 +41,8 @@ def antialias(picture: Tensor, fragments: Tensor, clip: Tensor, triangles: Tenso
 
 def _turned(clip: Tensor) -> Tensor:
     """A batch of one: [1, V, 4]."""
-    return (clip * clip.new_tensor(_UPSIDE_DOWN))[None].contiguous()
+    x, y, z, w = clip.unbind(1)
+    return torch.stack((x, -y, z, w), 1)[None]
 
 
 def _context(device: torch.device) -> Any:

@@ -34,16 +34,47 @@ MAX_SIDE_PX = 16384
 MAX_TRIANGLES = (1 << 24) - 1  # their numbers must pass through a float32
 
 
+Draw = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
+
+
 def rasterize(clip_vertices: Tensor, triangles: Tensor, size: tuple[int, int], backend: str | None = None) -> Tensor:
     """Clip-space vertices [V, 4], triangles [F, 3] of any integer type, (height, width) -> float32 [H, W, 4].
 
     The result is where the vertices are. `backend`: a name, or "auto"; by default what MIEN_RASTERIZER says.
     """
     _check(clip_vertices, triangles, size)
-    draw = _drawer(backend or os.environ.get(CHOICE) or "auto", clip_vertices.device)
+    draw = open_rasterizer(chosen(clip_vertices.device, backend))
     if not len(triangles):
         return torch.zeros(*size, 4, device=clip_vertices.device)
     return draw(clip_vertices.detach().float(), triangles.detach().to(clip_vertices.device), size)
+
+
+def chosen(device: torch.device, backend: str | None = None) -> str:
+    """The name of what draws there, by default as MIEN_RASTERIZER says."""
+    name = backend or os.environ.get(CHOICE) or "auto"
+    if name == "auto":
+        name = "cuda" if device.type == "cuda" and missing("cuda") is None else "cpu"
+    if why := missing(name):
+        raise MienError(why)
+    return name
+
+
+def open_rasterizer(name: str) -> Draw:
+    """The backend itself, for who draws the same triangles again and again: what it is given is not looked at, so that
+    a GPU need not be waited for. float32 [V, 4], at least one triangle."""
+    try:
+        if name == "cuda":
+            from render.cuda import draw
+        elif name == "pytorch3d":
+            from render.pytorch3d_reference import draw
+        else:
+            from render.cpu import draw
+    except ImportError as error:  # built against another torch, most often
+        raise MienError(
+            f"the rasteriser '{name}' is there but cannot be loaded ({error}); build it again (docs/backends.md), "
+            f"or set {CHOICE}=cpu"
+        ) from error
+    return draw
 
 
 def missing(backend: str) -> str | None:
@@ -63,26 +94,6 @@ def missing(backend: str) -> str | None:
 def _is_there(library: str) -> bool:
     found = importlib.util.find_spec(library)
     return found is not None and found.origin is not None  # a folder that bears its name has none
-
-
-def _drawer(name: str, device: torch.device) -> Callable[[Tensor, Tensor, tuple[int, int]], Tensor]:
-    if name == "auto":
-        name = "cuda" if device.type == "cuda" and missing("cuda") is None else "cpu"
-    if why := missing(name):
-        raise MienError(why)
-    try:
-        if name == "cuda":
-            from render.cuda import draw
-        elif name == "pytorch3d":
-            from render.pytorch3d_reference import draw
-        else:
-            from render.cpu import draw
-    except ImportError as error:  # built against another torch, most often
-        raise MienError(
-            f"the rasteriser '{name}' is there but cannot be loaded ({error}); build it again (docs/backends.md), "
-            f"or set {CHOICE}=cpu"
-        ) from error
-    return draw
 
 
 def _check(clip_vertices: Tensor, triangles: Tensor, size: tuple[int, int]) -> None:

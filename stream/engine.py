@@ -14,6 +14,7 @@ from models.types import Frame, Identity, Landmarks, TrackResult
 from render.modes import OVERLAY_MODES
 from render.overlay import OverlayRenderer
 from render.overlay_surface import Surface
+from render.painter import open_painter
 from render.texture import Texture
 from stream import memory
 from stream.logs import event
@@ -77,7 +78,7 @@ class Engine:
 
     def new_renderer(self) -> OverlayRenderer:
         """One for each thread that draws."""
-        return OverlayRenderer(self.head, self._surface)
+        return OverlayRenderer(self.head, open_painter(self.head, self.device, self._surface))
 
     def new_skin_learner(self) -> SkinLearner:
         return SkinLearner(self.head, background=True)

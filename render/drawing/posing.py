@@ -11,8 +11,16 @@ from models.compiled import compiled
 @compiled
 def pose(body: Any, params: Any, camera: Any, weights: Any, vertices: Any) -> None:
     """Fill `vertices` [N, 3] with a `Body`'s; `weights` [K] is room to work in."""
-    template, starts, ids, offsets = body.template, body.starts, body.ids, body.offsets
-    joint_motion = body.joint_motion
+    transforms = np.empty((5, 3, 4), np.float32)
+    find_motion(body.joints, body.joint_motion, params, camera, weights, transforms)
+    _move(body.template, body.starts, body.ids, body.offsets, weights, vertices)
+    _skin(transforms, body.carried, vertices)
+
+
+@compiled
+def find_motion(joints: Any, joint_motion: Any, params: Any, camera: Any, weights: Any, transforms: Any) -> None:
+    """What moves all vertices: `weights` [K] of the columns, expression and pose correctives, and for each joint what
+    it does to a point at rest, right into the camera frame: `transforms` [5, 3, 4]."""
     expressions = joint_motion.shape[2]
     turns = np.empty((4, 3, 3), np.float32)
     for joint in range(4):
@@ -23,6 +31,11 @@ def pose(body: Any, params: Any, camera: Any, weights: Any, vertices: Any) -> No
     for entry in range(len(weights) - expressions):
         joint, row, column = entry // 9, entry // 3 % 3, entry % 3
         weights[expressions + entry] = turns[joint, row, column] - np.float32(row == column)
+    _joint_transforms(turns, joints, joint_motion, params, camera, transforms)
+
+
+@compiled
+def _move(template: Any, starts: Any, ids: Any, offsets: Any, weights: Any, vertices: Any) -> None:
     for vertex in range(len(vertices)):
         for axis in range(3):
             vertices[vertex, axis] = template[vertex, axis]
@@ -33,9 +46,6 @@ def pose(body: Any, params: Any, camera: Any, weights: Any, vertices: Any) -> No
                 vertex = ids[entry]
                 for axis in range(3):
                     vertices[vertex, axis] += weight * offsets[entry, axis]
-    transforms = np.empty((5, 3, 4), np.float32)
-    _joint_transforms(turns, body.joints, joint_motion, params, camera, transforms)
-    _skin(transforms, body.carried, vertices)
 
 
 @compiled
@@ -60,7 +70,6 @@ def _turn(x: Any, y: Any, z: Any, out: Any, joint: Any) -> None:
 
 @compiled
 def _joint_transforms(turns: Any, joints: Any, joint_motion: Any, params: Any, camera: Any, out: Any) -> None:
-    """`out` [5, 3, 4]: what each joint does to a point at rest, right into the camera frame."""
     rest = np.empty((5, 3), np.float32)
     placed = np.empty((5, 3), np.float32)
     for joint in range(5):

@@ -15,21 +15,19 @@ Texels = NDArray[np.uint32]  # [H + 1, W + 1] red, green and blue from the lowes
 MOST_TEXELS = 1.2  # a pixel: more cost time and glitter; half of it is a little soft, seen only side by side
 
 
-class Levels:
+def halvings(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """A texture [H, W, 3] and its halvings."""
-
-    def __init__(self, picture: NDArray[np.uint8]) -> None:
-        height, width = picture.shape[:2]
-        sizes = [(width >> halvings, height >> halvings) for halvings in range(min(height, width).bit_length())]
-        self._levels = [_packed(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)) for size in sizes]
-
-    def finest(self, texels_a_px: float) -> Texels:
-        """That with little more than a texel a pixel, where a pixel has so many of the whole texture's."""
-        level = math.ceil(math.log2(max(texels_a_px / MOST_TEXELS, 1.0))) if math.isfinite(texels_a_px) else 0
-        return self._levels[min(level, len(self._levels) - 1)]
+    height, width = picture.shape[:2]
+    sizes = [(width >> times, height >> times) for times in range(min(height, width).bit_length())]
+    return [np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8) for size in sizes]
 
 
-def _packed(picture: NDArray[Any]) -> Texels:
+def halvings_for(texels_a_px: float) -> int:
+    """How many leave little more than a texel a pixel, where a pixel has so many of the whole texture's."""
+    return math.ceil(math.log2(max(texels_a_px / MOST_TEXELS, 1.0))) if math.isfinite(texels_a_px) else 0
+
+
+def packed(picture: NDArray[np.uint8]) -> Texels:
     padded = np.pad(picture, ((0, 1), (0, 1), (0, 0)), mode="edge").astype(np.uint32)
     red, green, blue = np.moveaxis(padded, 2, 0)
     return np.ascontiguousarray(red | green << 8 | blue << 16)

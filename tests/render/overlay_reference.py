@@ -1,4 +1,4 @@
-"""The overlay's surface by the slow road: `pose_head`, the rasteriser, then plain numpy on whole pictures."""
+"""The overlay's surface by the slow road: `pose_head`, the rasteriser, then plain float64 numpy on whole pictures."""
 
 from dataclasses import dataclass, replace
 
@@ -10,13 +10,11 @@ from models.camera import camera_points, clip_points, project
 from models.head import Head, pose_head, shape_head
 from models.skinning import vertex_normals
 from models.types import Camera, Identity, TrackResult
-from render.diff import find_hits, interpolate, mip_levels, sample, to_picture
-from render.diff.light import lit_irradiance
 from render.drawing import light
-from render.overlay import Picture, Style, Window
 from render.overlay_surface import Surface
+from render.painter import Picture, Style, Window
 from render.rasterizer import rasterize
-from render.texture import GAMMA, Texture
+from render.texture import DIMMEST, GAMMA, SH_FACTORS, Texture
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +26,23 @@ class Reference:
     unsure: NDArray[np.bool_]  # [H, W] where an edge runs: who wins a pixel there is a matter of rounding
 
 
+@dataclass(frozen=True)
+class Worn:
+    """A texture as it is read: at the size that so many halvings leave of it."""
+
+    texture: Texture
+    halvings: int
+
+
 def draw_reference(
-    head: Head, image: Picture, result: TrackResult, identity: Identity, style: Style, window: Window, shift: int = 0
+    head: Head,
+    image: Picture,
+    result: TrackResult,
+    identity: Identity,
+    style: Style,
+    window: Window,
+    shift: int = 0,
+    worn: Worn | None = None,
 ) -> Reference:
     assert result.camera is not None
     assert result.params is not None
@@ -41,17 +54,25 @@ def draw_reference(
     screen = project(camera, vertices).double().numpy()
     triangles = torch.from_numpy(surface.triangles).long()
     normals = vertex_normals(seen, triangles).double().numpy()
-    front = triangles.numpy()[clockwise(screen[triangles.numpy()])]
+    facing = clockwise(screen[triangles.numpy()])
+    front, places = triangles.numpy()[facing], surface.corners[facing].astype(float)
     hits = rasterize(clip_points(camera, vertices, width, height), torch.from_numpy(front), (height, width)).numpy()
     inside = np.zeros((height, width), bool)
     inside[window[1] : window[3], window[0] : window[2]] = True
     covered = (hits[..., 3] > 0) & inside
 
-    corners = front[hits[covered][:, 3].astype(int) - 1]
+    triangle = hits[covered][:, 3].astype(int) - 1
+    corners = front[triangle]
     u, v = hits[covered][:, 0].astype(float), hits[covered][:, 1].astype(float)
     weights = np.stack([u, v, 1 - u - v], 1)[..., None]
     paint = (surface.line_paint if style.lines else surface.paint).astype(float)
-    colour, opacity = shade(seen.double().numpy(), normals, paint, style)
+    if worn is None:
+        lit, opacity = shade(seen.double().numpy(), normals, paint, style)
+        colour = (weights * lit[corners]).sum(1)
+    else:
+        lit, opacity = shade_skin(seen.double().numpy(), normals, surface.skin_paint.astype(float), worn.texture)
+        at = (weights * lit[corners]).sum(1)
+        colour = (texels(worn, (weights * places[triangle]).sum(1)) * at[:, :3] + at[:, 3:]).clip(0, 255)
     of_surface, of_line = ((weights * opacity[corners][..., k, None]).sum(1)[:, 0] for k in (0, 1))
     if style.lines:
         rows, columns = np.nonzero(covered)
@@ -59,48 +80,8 @@ def draw_reference(
         of_surface += (1 - of_surface) * of_line * np.clip(style.line_px / 2 + 0.5 - away, 0, 1)
     of_surface *= softened(covered, window)[covered]
     picture = image.astype(float)
-    picture[covered] += of_surface[:, None] * ((weights * colour[corners]).sum(1) - picture[covered])
+    picture[covered] += of_surface[:, None] * (colour - picture[covered])
     return Reference(picture, covered, edges(covered, hits[..., 2].astype(float)))
-
-
-def draw_skin_reference(
-    head: Head, image: Picture, result: TrackResult, identity: Identity, texture: Texture, halvings: int
-) -> Reference:
-    """In the head's own skin, by the differentiable layer: interpolation, texture lookup and light a pixel.
-
-    The texture is read at the size that so many halvings leave of it.
-    """
-    assert result.camera is not None
-    assert result.params is not None
-    surface, camera = Surface.of(head), result.camera
-    height, width = image.shape[:2]
-    vertices = pose_head(shape_head(head, identity.shape), result.params).vertices[surface.vertices]
-    seen = camera_points(camera, vertices)
-    triangles = torch.from_numpy(surface.triangles).long()
-    normals = vertex_normals(seen, triangles)
-    facing = clockwise(project(camera, vertices).double().numpy()[triangles.numpy()])
-    front, corners = triangles[torch.from_numpy(facing)], torch.from_numpy(surface.corners[facing])
-    hits = find_hits(clip_points(camera, vertices, width, height), front, (height, width))
-    to_viewer = -torch.nn.functional.normalize(seen, dim=-1)
-    fade = smooth(np.clip((normals * to_viewer).sum(1).numpy() / light.FADE, 0, 1))
-    skin = torch.from_numpy(surface.skin_paint)
-    lit = torch.cat(
-        (
-            lit_irradiance(normals, torch.from_numpy(texture.light)) ** (1 / GAMMA),
-            (skin[:, 3] * torch.from_numpy(fade))[:, None],
-            (120 * skin[:, 4] * (normals @ torch.tensor(light.GLINT)).clamp_min(0) ** 64)[:, None],
-        ),
-        1,
-    )
-    at = interpolate(lit, front, hits)
-    places = (corners[hits.triangles] * hits.weights[..., None]).sum(1)
-    albedo = sample(mip_levels(torch.from_numpy(texture.albedo).float())[halvings:][:1], places)
-    colour = (albedo * at[:, :3] + at[:, 4:]).clamp(0, 255)
-    covered = to_picture(torch.ones(len(hits.pixels), 1), hits)[..., 0].bool().numpy()
-    depth = to_picture(hits.depth[:, None], hits)[..., 0].double().numpy()
-    share = to_picture(at[:, 3:4], hits)[..., 0].double().numpy() * softened(covered, (0, 0, width, height))
-    drawn = image + share[..., None] * (to_picture(colour, hits).double().numpy() - image)
-    return Reference(np.asarray(drawn), covered, edges(covered, depth))
 
 
 def shifted(camera: Camera, shift: int) -> Camera:
@@ -127,6 +108,34 @@ def shade(points: Floats, normals: Floats, paint: Floats, style: Style) -> tuple
     colour = 255 * np.sqrt(np.clip(paint[:, :3] * arriving + glint[:, None], 0, 1))
     opacity = np.minimum(paint[:, 3, None] * (style.fill, style.lines), 1)
     return colour, fade[:, None] * opacity
+
+
+def shade_skin(points: Floats, normals: Floats, paint: Floats, texture: Texture) -> tuple[Floats, Floats]:
+    """What albedo is multiplied by and what is added to it [N, 4], opacities [N, 2]; light as
+    `render/diff/light.py` tells it."""
+    to_viewer = -points / np.linalg.norm(points, axis=1, keepdims=True)
+    fade = smooth(np.clip((normals * to_viewer).sum(1) / light.FADE, 0, 1))
+    x, y, z = normals.T
+    basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], 1)
+    factors = np.repeat(SH_FACTORS, (1, 3, 3, 1, 1))
+    harmonics = texture.light.astype(float) * factors[:, None]
+    arriving = np.maximum(basis @ harmonics, DIMMEST * np.maximum(harmonics[0], 0)) ** (1 / GAMMA)
+    shine = light.SKIN_SHINE * paint[:, 4] * np.clip(normals @ light.GLINT, 0, None) ** 64
+    return np.c_[arriving, shine], np.repeat((paint[:, 3] * fade)[:, None], 2, 1)
+
+
+def texels(worn: Worn, places: Floats) -> Floats:
+    """[n, 3] bilinearly at [n, 2]; a texture goes on beyond its border with its outermost texels."""
+    side = 1 << worn.halvings
+    full = worn.texture.albedo.astype(float)
+    height, width = full.shape[0] // side, full.shape[1] // side
+    albedo = full.reshape(height, side, width, side, 3).mean((1, 3))
+    x, y = (np.clip(places[:, k] * count - 0.5, 0, count - 1) for k, count in enumerate((width, height)))
+    column, row = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
+    along, down = (x - column)[:, None], (y - row)[:, None]
+    upper = albedo[row, column] * (1 - along) + albedo[row, column + 1] * along
+    lower = albedo[row + 1, column] * (1 - along) + albedo[row + 1, column + 1] * along
+    return np.asarray(upper * (1 - down) + lower * down)
 
 
 def smooth(t: Floats) -> Floats:

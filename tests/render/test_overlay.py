@@ -1,4 +1,4 @@
-"""The compiled overlay against the slow road in every mode, and that nothing strange breaks it."""
+"""Both painters of the overlay against the slow road in every mode, and that nothing strange breaks them."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -17,9 +17,13 @@ from models.rotations import matrix_from_axis_angle
 from models.types import Camera, Identity, Landmarks, MienError, State, TrackResult
 from render.legend import draw_legend, legend_text
 from render.modes import OVERLAY_MODES
-from render.overlay import FITTED_RGB, MESH, SOLID, STAGE_RGB, WIREFRAME, OverlayRenderer, Picture
+from render.overlay import FITTED_RGB, MESH, SOLID, STAGE_RGB, WIREFRAME, OverlayRenderer
+from render.overlay_surface import Surface
+from render.painter import Picture, open_painter
+from render.rasterizer import missing
 from render.texture import Texture
-from tests.render.overlay_reference import draw_reference, draw_skin_reference
+from render.torch_painter import TorchPainter
+from tests.render.overlay_reference import Worn, draw_reference
 
 SIZE = (320, 240)
 HEAD = load_builtin()
@@ -44,8 +48,31 @@ SKIN = skin_of(256)
 
 
 @lru_cache(maxsize=1)
-def renderer() -> OverlayRenderer:
-    return OverlayRenderer(HEAD)
+def surface() -> Surface:
+    return Surface.of(HEAD)
+
+
+def new_renderer(painter: str) -> OverlayRenderer:
+    if painter == "torch":
+        return OverlayRenderer(HEAD, TorchPainter(HEAD, surface(), "cpu", backend="cpu"))
+    return OverlayRenderer(HEAD, open_painter(HEAD, "cuda" if painter == "cuda" else "cpu", surface()))
+
+
+@lru_cache
+def renderer(painter: str = "compiled") -> OverlayRenderer:
+    return new_renderer(painter)
+
+
+@pytest.fixture(
+    params=[
+        "compiled",
+        "torch",
+        pytest.param("cuda", marks=pytest.mark.skipif(bool(missing("cuda")), reason=str(missing("cuda")))),
+    ]
+)
+def drawing(request: pytest.FixtureRequest) -> OverlayRenderer:
+    """By every painter that is here."""
+    return renderer(str(request.param))
 
 
 def picture(seed: int = 0, size: tuple[int, int] = SIZE) -> Picture:
@@ -96,9 +123,9 @@ POSES = {
 
 @pytest.mark.parametrize("pose", POSES)
 @pytest.mark.parametrize("mode", ["mesh", "wireframe", "side_by_side"])
-def test_the_surface_is_as_the_slow_road_draws_it(mode: str, pose: str) -> None:
+def test_the_surface_is_as_the_slow_road_draws_it(drawing: OverlayRenderer, mode: str, pose: str) -> None:
     image, result = picture(), POSES[pose]
-    drawn = renderer().draw(image, result, IDENTITY, mode, legend=False)  # type: ignore[arg-type]
+    drawn = drawing.draw(image, result, IDENTITY, mode, legend=False)  # type: ignore[arg-type]
     window, shift, behind = (0, 0, *SIZE), 0, image
     if mode == "side_by_side":
         half = SIZE[0] // 2
@@ -120,11 +147,14 @@ def test_the_surface_is_as_the_slow_road_draws_it(mode: str, pose: str) -> None:
 
 @pytest.mark.parametrize(("pose", "halvings"), [("ahead", 2), ("speaking", 2), ("in profile", 2), ("half outside", 1)])
 @pytest.mark.parametrize("side", [256, 1024])
-def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(side: int, pose: str, halvings: int) -> None:
+def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(
+    drawing: OverlayRenderer, side: int, pose: str, halvings: int
+) -> None:
     """A texture is read at the size at which a pixel has about one texel."""
     image, result, skin = picture(), POSES[pose], skin_of(side)
-    drawn = renderer().draw(image, result, IDENTITY, "textured", legend=False, texture=skin)
-    expected = draw_skin_reference(HEAD, image, result, IDENTITY, skin, halvings if side == 1024 else 0)
+    drawn = drawing.draw(image, result, IDENTITY, "textured", legend=False, texture=skin)
+    worn = Worn(skin, halvings if side == 1024 else 0)
+    expected = draw_reference(HEAD, image, result, IDENTITY, MESH, (0, 0, *SIZE), worn=worn)
     away = np.abs(drawn - expected.picture).max(2)
     sure = ~expected.unsure
     assert (drawn != image).any(2).sum() > 4000
@@ -133,11 +163,11 @@ def test_the_head_in_its_own_skin_is_as_the_slow_road_draws_it(side: int, pose: 
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (37, 53)])
-def test_a_texture_may_have_any_size(size: tuple[int, int]) -> None:
+def test_a_texture_may_have_any_size(drawing: OverlayRenderer, size: tuple[int, int]) -> None:
     grey = Texture(np.full((*size, 3), 90, np.uint8), SKIN.light)
     usual = replace(grey, albedo=np.full((64, 64, 3), 90, np.uint8))
     drawn, expected = (
-        renderer().draw(picture(), POSES["ahead"], IDENTITY, "textured", texture=texture) for texture in (grey, usual)
+        drawing.draw(picture(), POSES["ahead"], IDENTITY, "textured", texture=texture) for texture in (grey, usual)
     )
     assert (drawn == expected).all()
 
@@ -170,8 +200,9 @@ def test_every_mode_gives_a_new_picture_of_the_same_size_and_leaves_the_old_one(
         assert (drawn == image).all() == (mode == "off")
 
 
-def test_a_frame_does_not_depend_on_those_drawn_before() -> None:
-    fresh = OverlayRenderer(HEAD)
+@pytest.mark.parametrize("painter", ["compiled", "torch"])
+def test_a_frame_does_not_depend_on_those_drawn_before(painter: str) -> None:
+    fresh = new_renderer(painter)
     small = picture(2, (160, 120))
     first = fresh.draw(picture(), POSES["speaking"], IDENTITY, "mesh")
     fresh.draw(small, tracked(size=(160, 120)), IDENTITY, "wireframe")
@@ -200,9 +231,9 @@ def nothing_to_see() -> dict[str, TrackResult]:
 
 @pytest.mark.parametrize("case", nothing_to_see())
 @pytest.mark.parametrize("mode", ["mesh", "wireframe", "textured"])
-def test_what_cannot_be_seen_draws_nothing(mode: str, case: str) -> None:
+def test_what_cannot_be_seen_draws_nothing(drawing: OverlayRenderer, mode: str, case: str) -> None:
     result = nothing_to_see()[case]
-    drawn = renderer().draw(picture(), result, IDENTITY, mode, legend=False, texture=SKIN)  # type: ignore[arg-type]
+    drawn = drawing.draw(picture(), result, IDENTITY, mode, legend=False, texture=SKIN)  # type: ignore[arg-type]
     if case == "no jaw":  # what it does not carry is there
         assert np.isfinite(drawn.astype(float)).all()
     else:
