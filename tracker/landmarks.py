@@ -6,6 +6,7 @@ the newer model in face_landmarker.task, with 52 expression scores. Both are run
 that we choose: `follow.py` says which. (MediaPipe's own ways of following know one face, near and alone.)
 """
 
+import functools
 import math
 import os
 import tempfile
@@ -58,8 +59,7 @@ def open_detector(
     if name not in DETECTORS:
         raise MienError(f"expected a detector out of {', '.join(DETECTORS)}, got '{name}'")
     choice = FaceChoice.parse(face)
-    with start_up_notes_hidden():
-        net: MeshNet | TaskNet = MeshNet() if name == "mesh" else TaskNet(model or find_task_file())
+    net = SharedNet(_few_nets(name, None if name == "mesh" else model or find_task_file()))
     search = FaceSearch(SharedFinder(), choice)
     return FollowingDetector(name, net, search, still=still)
 
@@ -67,8 +67,41 @@ def open_detector(
 # The landmark models: a region of a picture in, landmarks out.
 
 
+class SharedNet:
+    """One for each tracker, of which all use the same few: no more can run at a time than there are cores, each fills
+    22 MB, and none remembers a picture."""
+
+    def __init__(self, few: "Lending[_RegionNet]") -> None:
+        self._few = few
+        self._few.join()  # which opens one now, not in a live frame
+        with self._few.one() as net:
+            self._side = net.net_side
+        self._shrink = 1
+
+    def read(self, image: NDArray[np.uint8], region: Region) -> Reading | None:
+        """Landmarks of the face in the region, if there is one."""
+        self._shrink = shrink_for(region, self._side, self._shrink)
+        square = square_of(image, region, self._side, self._shrink)
+        if square is None:
+            return None
+        with self._few.one() as net:
+            return net.read(square, region)
+
+    def close(self) -> None:
+        self._few.leave()
+
+
+@functools.cache
+def _few_nets(name: str, file: Path | None) -> "Lending[_RegionNet]":
+    def open_one() -> _RegionNet:
+        with start_up_notes_hidden():
+            return TaskNet(file) if file is not None else MeshNet()
+
+    return Lending(open_one, most=os.cpu_count() or 1)
+
+
 class _RegionNet:
-    """A MediaPipe graph that reads landmarks in a region of a picture, of which it sees a square of pixels."""
+    """A MediaPipe graph that reads landmarks in the square of pixels that a region of a picture has become."""
 
     net_side: int  # pixels of the square that the model sees
 
@@ -83,17 +116,12 @@ class _RegionNet:
             self._graph.observe_output_stream(output, self._found.__setitem__)
         self._graph.start_run()
         self._pictures = 0
-        self._shrink = 1
         self._saw_face = False
         # The model loads on the first picture: spend that here, not on a live frame.
-        self.read(np.zeros((64, 64, 3), np.uint8), Region(32, 32, 64, 0))
+        self.read(np.zeros((self.net_side, self.net_side, 3), np.uint8), Region(32, 32, 64, 0))
 
-    def read(self, image: NDArray[np.uint8], region: Region) -> Reading | None:
-        """Landmarks of the face in the region, if there is one."""
-        self._shrink = shrink_for(region, self.net_side, self._shrink)
-        square = square_of(image, region, self.net_side, self._shrink)
-        if square is None:
-            return None
+    def read(self, square: NDArray[np.uint8], region: Region) -> Reading | None:
+        """[net_side, net_side, 3] of that region -> landmarks of the face in it, if there is one."""
         # The first face brings one more note.
         with nullcontext() if self._saw_face else start_up_notes_hidden():
             self._process(square)

@@ -90,6 +90,24 @@ def test_a_thing_that_cannot_be_opened_takes_no_place() -> None:
         assert not tool.closed
 
 
+def test_there_is_one_for_each_member_up_to_the_most() -> None:
+    opened: list[Tool] = []
+    lending = Lending(lambda: opened.append(Tool()) or opened[-1], most=2)  # type: ignore[func-returns-value]
+    for count in (1, 2, 2):
+        lending.join()
+        assert len(opened) == count
+    with lending.one(), lending.one():
+        pass
+    for _ in range(3):
+        lending.leave()
+    lending.join()
+    assert len(opened) == 2, "those of before are there still"
+    with pytest.raises(ZeroDivisionError), lending.one():
+        raise ZeroDivisionError
+    lending.join()
+    assert len(opened) == 3, "one that failed is none"
+
+
 def test_in_the_end_all_are_closed() -> None:
     lending = Lending(Tool, most=2)
     with lending.one() as first, lending.one() as second:

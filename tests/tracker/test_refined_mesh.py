@@ -8,7 +8,8 @@ import pytest
 from models.types import LANDMARK_COUNT
 from models.types import SKIN_COUNT as SKIN
 from tests.tracker.people import Picture, scene
-from tracker.landmarks import MeshNet, open_detector
+from tracker.landmarks import MeshNet, SharedNet, open_detector
+from tracker.lending import Lending
 from tracker.refined_mesh import Refinement
 from tracker.region import Region, region_of_landmarks
 from tracker.square import square_of
@@ -20,17 +21,19 @@ def test_agrees_with_mediapipes_own_graph() -> None:
     face = detector.detect(picture)
     assert face is not None
     region = region_of_landmarks(face.points_px)
-    reading = net.read(picture, region)
+    square = square_of(picture, region, MeshNet.net_side, 1)
+    assert square is not None
+    reading = net.read(square, region)
     detector.close()
     net.close()
     assert reading is not None
-    wanted = mediapipes_own(picture, region)
+    wanted = mediapipes_own(square, region)
     assert wanted.shape == (LANDMARK_COUNT, 3)
     np.testing.assert_allclose(reading.points_px, wanted[:, :2], atol=1e-3)
     np.testing.assert_allclose(reading.depth_px, wanted[:, 2], atol=1e-3)
 
 
-def mediapipes_own(picture: Picture, region: Region) -> Any:
+def mediapipes_own(square: Picture, region: Region) -> Any:
     from mediapipe.framework.formats.rect_pb2 import NormalizedRect
     from mediapipe.python import packet_creator, packet_getter
     from mediapipe.python._framework_bindings.calculator_graph import CalculatorGraph
@@ -47,8 +50,6 @@ def mediapipes_own(picture: Picture, region: Region) -> Any:
     found: dict[str, Any] = {}
     graph.observe_output_stream("landmarks", found.__setitem__)
     graph.start_run({"with_attention": packet_creator.create_bool(True)})
-    square = square_of(picture, region, MeshNet.net_side, 1)
-    assert square is not None
     image = packet_creator.create_image_frame(square, image_format=ImageFormat.SRGB)
     graph.add_packet_to_input_stream(stream="image", packet=image.at(1))
     roi = packet_creator.create_proto(NormalizedRect(x_center=0.5, y_center=0.5, width=1, height=1))
@@ -73,6 +74,6 @@ def test_every_point_comes_from_its_closest_look() -> None:
 
 @pytest.mark.parametrize("region", [Region(20, 20, 30, 0), Region(1000, 0, 100, 0)])
 def test_where_no_face_is_there_is_no_reading(region: Region) -> None:
-    net = MeshNet()
+    net = SharedNet(Lending(MeshNet, most=1))
     assert net.read(scene(640, 480, (320, 240, 90)), region) is None
     net.close()
