@@ -14,6 +14,7 @@ from models.library import load_head
 from models.texture_space import TextureSpace
 from models.types import Frame, Identity, Landmarks, MienError, State, TrackResult
 from render.overlay import OverlayRenderer
+from render.painter import open_painter
 from render.texture import Texture
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
@@ -85,7 +86,8 @@ class Fitter:
         detector = open_detector(options.detector, still=True, face=options.face)
         textures = open_texture_space(options.texture_space, head)
         skin = TextureSolver(head, textures=textures) if options.wants_skin else None
-        return Fitter(head, detector, PersonFitter(head), OverlayRenderer(head), skin, textures, options)
+        renderer = OverlayRenderer(head, open_painter(head, options.device))
+        return Fitter(head, detector, PersonFitter(head), renderer, skin, textures, options)
 
     @property
     def source(self) -> Source:

@@ -17,6 +17,7 @@ from models.texture_space import TextureSpace
 from models.types import Identity, MienError, State
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
+from render.painter import open_painter
 from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
@@ -79,9 +80,9 @@ def track(path: Path, options: TrackOptions) -> None:
     with TrackRows(folder, source) as rows:
         tracked = Tracked(rows, skin=skin, known_skin=known_skin, textures=textures)
         try:
-            follow(video, tracker, folder, "off" if by_pixels else options.drawn, tracked)
+            follow(video, tracker, folder, "off" if by_pixels else options.drawn, options.device, tracked)
             if by_pixels:
-                follow_pixels(video, tracker, folder, options.drawn, tracked)
+                follow_pixels(video, tracker, folder, options.drawn, options.device, tracked)
         except KeyboardInterrupt:
             video.lost.append(stopped(tracked))
             raise
@@ -94,7 +95,7 @@ def track(path: Path, options: TrackOptions) -> None:
                 write_results(folder, video, tracked, source, options)
 
 
-def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
+def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, device: str, tracked: Tracked) -> None:
     """Every frame of the video, in order."""
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -102,7 +103,7 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
         overlay = None
         if mode != "off":
             overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
-            renderer = OverlayRenderer(tracker.head)
+            renderer = OverlayRenderer(tracker.head, open_painter(tracker.head, device))
         for frame in video:
             result = tracker.step(frame)
             tracked.rows.add(result, tracker.detector.scores)
@@ -120,7 +121,9 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
 
 
-def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, tracked: Tracked) -> None:
+def follow_pixels(
+    video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, device: str, tracked: Tracked
+) -> None:
     """The video once more, with shape, skin and light known from all of it: what moves, by the pixels of each frame."""
     started, tracked.gone_through = time.perf_counter(), 0
     identity = tracked.identity
@@ -136,7 +139,7 @@ def follow_pixels(video: Video, tracker: HeadTracker, folder: Path, mode: Overla
         overlay = None
         if mode != "off":
             overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
-            renderer = OverlayRenderer(tracker.head)
+            renderer = OverlayRenderer(tracker.head, open_painter(tracker.head, device))
         for place, frame in enumerate(open_video(video.path)):
             if place >= len(tracked.rows):
                 break
