@@ -16,6 +16,7 @@ from models.types import Frame, Landmarks, MienError, State, TrackResult
 from render.diff.light import lit_irradiance
 from render.texture import GAMMA
 from tests.tracker import painted
+from tracker.jobs.outputs import png
 from tracker.photometric import skin
 from tracker.photometric.albedo import AlbedoSpace
 from tracker.photometric.aside import Work
@@ -24,7 +25,7 @@ from tracker.photometric.colours import LUMINANCE, linear, shown
 from tracker.photometric.keyframes import Keyframes, face_sharpness
 from tracker.photometric.light import Samples, solve_light
 from tracker.photometric.skin import SkinLearner
-from tracker.photometric.texture import Solved, TextureSolver
+from tracker.photometric.texture import GUTTER, Solved, TextureSolver, fill_gutters
 from tracker.photometric.view import View
 
 
@@ -298,3 +299,27 @@ def test_a_black_picture_gives_a_dark_face_of_finite_numbers() -> None:
     solved = solver().solve(painted.identity(), [replace(view, image=np.zeros_like(view.image))])
     assert np.isfinite(solved.texture.light).all()
     assert solved.albedo.isfinite().all()
+
+
+# As bytes.
+
+
+def test_gutters_take_the_colour_of_their_coast_and_islands_keep_theirs() -> None:
+    atlas = Atlas.of(painted.head(), 128)
+    inside = np.zeros(128 * 128, np.uint8)
+    inside[atlas.texels.numpy()] = 1
+    inside = inside.reshape(128, 128)
+    random = np.random.default_rng(3).integers(90, 200, (128, 128, 3)).astype(np.uint8)
+    picture = random * inside[..., None]
+    filled = fill_gutters(atlas, picture.copy())
+    reach = cv2.dilate(inside, np.ones((3, 3), np.uint8), iterations=GUTTER)
+    assert reach.sum() > inside.sum()
+    assert np.array_equal(filled[inside == 1], picture[inside == 1])
+    assert filled[reach == 1].min() >= 90
+    assert not filled[reach == 0].any()
+
+
+def test_a_png_holds_the_very_colours() -> None:
+    picture = np.random.default_rng(4).integers(0, 256, (31, 47, 3)).astype(np.uint8)
+    read = cv2.imdecode(np.frombuffer(png(picture), np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(read[..., ::-1], picture)

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 FUNCTIONS = 60  # of the process that are kept
 TONE_STD, SHARED_STD, SIDED_STD = 0.25, 0.06, 0.025  # of albedo
-SHARED_M, SIDED_M = 0.022, 0.022  # over which a patch changes
+PATCH_M = 0.022  # over which it changes
 FEATURE_STD = 0.15
 
 # Landmarks between which lie the lips, and the two rows of each brow.
@@ -91,13 +91,12 @@ def _process(rest: Floats, landmarks: Floats) -> Floats:
 
 
 def _covariance(a: Floats, b: Floats) -> Floats:
-    def near(p: Floats, q: Floats, reach: float) -> Floats:
+    def near(p: Floats, q: Floats) -> Floats:
         squared = (p * p).sum(1)[:, None] + (q * q).sum(1) - 2 * p @ q.T
-        return np.asarray(np.exp(-squared / (2 * reach * reach)))
+        return np.asarray(np.exp(-squared / (2 * PATCH_M * PATCH_M)))
 
     mirrored = b * np.array((-1.0, 1.0, 1.0))
-    shared = near(a, b, SHARED_M) + near(a, mirrored, SHARED_M)
-    return np.asarray(SHARED_STD**2 * shared + SIDED_STD**2 * near(a, b, SIDED_M))
+    return np.asarray((SHARED_STD**2 + SIDED_STD**2) * near(a, b) + SHARED_STD**2 * near(a, mirrored))
 
 
 def _features(rest: Floats, landmarks: Floats) -> Floats:

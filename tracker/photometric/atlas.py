@@ -109,11 +109,11 @@ def _mirror(
         near = hits.distance < SYMMETRIC_M
         found = (uvs[head.uv_triangles.numpy()[hits.triangles]] * hits.weights[..., None]).sum(1)
         at[lone[near]] = found[near]
-    mirrored = at[triangles]  # [F, 3, 2]
+    mirrored = at[triangles].astype(np.float32)  # [F, 3, 2]
     own = uvs[head.uv_triangles.numpy()]
     size, was = (np.abs(x - np.roll(x, 1, 1)).max((1, 2)) for x in (mirrored, own))
     mirrored[~(size <= STRETCH * np.maximum(was, 1e-3)) | ~skin.numpy()] = np.nan
     picture = np.full((side * side, 2), -1, np.float32)
-    where = (mirrored[triangle.numpy()] * weights.numpy()[..., None]).sum(1) * side - 0.5
+    where = np.einsum("tki,tk->ti", mirrored[triangle.numpy()], weights.numpy()) * side - 0.5
     picture[texels.numpy()] = np.where(np.isfinite(where), where, -1)
     return picture.reshape(side, side, 2)

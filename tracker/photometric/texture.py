@@ -112,7 +112,7 @@ class TextureSolver:
         texels = torch.where(atlas.skin[:, None], base * ratio, base)
         texels = texels / texels.amax(1, keepdim=True).clamp_min(1.0)  # what is too bright for a byte keeps its hue
         yield None
-        picture = shown(fill_gutters(atlas, atlas.picture(texels)))
+        picture = fill_gutters(atlas, shown(atlas.picture(texels)))
         yield Solved(Texture(picture, lighting.light.numpy().astype(np.float32)), lighting, albedo)
 
     def _eye_colours(self, views: Sequence[View], seen: Sequence[Seen], lighting: Lighting) -> Tensor:
@@ -168,14 +168,15 @@ def samples_of(space: AlbedoSpace, views: Sequence[View], seen: Sequence[Seen]) 
     return Samples(vertex, picture_of, normals, colours, weights / weights.mean().clamp_min(1e-12), len(views))
 
 
-def fill_gutters(atlas: Atlas, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def fill_gutters(atlas: Atlas, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours beyond the islands' coasts, so that nothing dark is mixed in where a texture is looked up there."""
     flat = np.zeros(atlas.side * atlas.side, np.uint8)
     flat[atlas.texels.numpy()] = 1
     grown = flat.reshape(atlas.side, atlas.side)
     for _ in range(GUTTER):
-        more = cv2.dilate(picture, np.ones((3, 3), np.uint8))
+        more = np.asarray(cv2.dilate(picture, np.ones((3, 3), np.uint8)), np.uint8)
         wider = np.asarray(cv2.dilate(grown, np.ones((3, 3), np.uint8)), np.uint8)
-        picture = np.where(((wider == 1) & (grown == 0))[..., None], more, picture)
+        coast = wider != grown
+        picture[coast] = more[coast]
         grown = wider
     return picture
