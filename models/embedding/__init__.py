@@ -1,6 +1,6 @@
 """Where landmarks and joints sit on any head's surface, found by fitting the built-in head to it.
 
-`find_embedding` gives the landmarks alone, `fit_builtin` everything that was found. Only numpy and scipy are used, and
+`find_embedding` gives the landmarks alone, `fit_builtin` everything that was found. No renderer is needed, and
 a head of 27,000 vertices takes some seconds.
 """
 

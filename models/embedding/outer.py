@@ -5,12 +5,16 @@ the mesh is assumed: it may be open, of many parts, or wound the wrong way round
 """
 
 from collections.abc import Sequence
+from math import floor, sqrt
+from typing import Any
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
+from models.compiled import compiling
 from models.embedding.closest import sample_triangles
 from models.embedding.mesh import Floats, Ids, Mask, components, triangle_vectors, unit
+
+exactly = compiling(fastmath=False)
 
 DIRECTIONS = 48
 CELLS = 320  # along the mesh's longest side
@@ -35,35 +39,64 @@ def seen_from_outside(vertices: Floats, triangles: Ids) -> Mask:
 
 def _seen_area(vertices: Floats, triangles: Ids, directions: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Area of each triangle's front and back [F] as seen, summed over the directions."""
-    cell = float(np.ptp(vertices, axis=0).max()) / CELLS
+    cell = float(np.ptp(vertices, axis=0).max()) / CELLS or 1.0
     if not len(triangles):
         return np.zeros(0), np.zeros(0)
     points, owners = sample_triangles(vertices, triangles, np.arange(len(triangles)), cell / 2)
     vectors = triangle_vectors(vertices, triangles)
     normals = unit(vectors)[owners]
     share = (np.linalg.norm(vectors, axis=1) / np.bincount(owners, minlength=len(triangles)))[owners]
-    front, back = np.zeros(len(points)), np.zeros(len(points))
+    front, back = np.zeros(len(triangles)), np.zeros(len(triangles))
+    middle = (vertices.min(0) + vertices.max(0)) / 2
+    reach = int(np.linalg.norm(points - middle, axis=1).max() / cell) + 3  # cells
+    depth = np.empty((2 * reach, 2 * reach))
     for direction in directions:
-        cosine = normals @ direction
+        across = np.cross(direction, (0.0, 1.0, 0.0) if abs(direction[1]) < 0.9 else (1.0, 0.0, 0.0))
+        across /= np.linalg.norm(across)
+        axes = np.stack([across, np.cross(direction, across), direction])
+        corner = np.floor(axes[:2] @ middle / cell).astype(np.int64) - reach
+        depth.fill(-np.inf)
+        _add_seen(points, normals, share, owners, axes, cell, corner, depth, front, back)
+    return front, back
+
+
+@exactly
+def _add_seen(
+    points: Any, normals: Any, share: Any, owners: Any, axes: Any, cell: float, corner: Any, depth: Any, front: Any,
+    back: Any,
+) -> None:  # fmt: skip
+    """Add to the triangles' `front` and `back` [F] what is seen of their samples [N] from where the last of the axes
+    [3, 3] points. `depth`: a grid of cells, and `corner` where it begins.
+
+    A sample is seen if none in its cell, or in those beside it, which close the holes, is much nearer.
+    """
+    for point in range(len(points)):
+        row, column, near = _place(points, point, axes, cell, corner)
+        depth[row, column] = max(depth[row, column], near)
+    for point in range(len(points)):
+        cosine = normals[point, 0] * axes[2, 0] + normals[point, 1] * axes[2, 1] + normals[point, 2] * axes[2, 2]
+        if not abs(cosine) > FACING:
+            continue
+        row, column, near = _place(points, point, axes, cell, corner)
+        nearest = near
+        for i in range(row - 1, row + 2):
+            for j in range(column - 1, column + 2):
+                nearest = max(nearest, depth[i, j])
         # Between two samples of one cell depth changes by the slope.
-        slope = np.sqrt(1 - np.clip(np.abs(cosine), FACING, 1) ** 2) / np.clip(np.abs(cosine), FACING, 1)
-        nearest = _nearest_depth(points, direction, cell)
-        seen = (points @ direction >= nearest - cell * (0.4 + 2.5 * slope)) & (np.abs(cosine) > FACING)
-        front += np.where(seen & (cosine > 0), share * cosine, 0)
-        back -= np.where(seen & (cosine < 0), share * cosine, 0)
-    return tuple(np.bincount(owners, side, len(triangles)) for side in (front, back))  # type: ignore[return-value]
+        if near >= nearest - cell * (0.4 + 2.5 * sqrt(1.0 - cosine * cosine) / abs(cosine)):
+            if cosine > 0.0:
+                front[owners[point]] += share[point] * cosine
+            else:
+                back[owners[point]] -= share[point] * cosine
 
 
-def _nearest_depth(points: Floats, direction: Floats, cell: float) -> Floats:
-    """[N] how near to the viewer the nearest sample in the same cell of the grid, or one beside it, is."""
-    across = np.cross(direction, (0.0, 1.0, 0.0) if abs(direction[1]) < 0.9 else (1.0, 0.0, 0.0))
-    across /= np.linalg.norm(across)
-    grid = np.floor(points @ np.stack([across, np.cross(direction, across)], 1) / cell).astype(np.int64)
-    rows, columns = (grid - grid.min(0)).T
-    depth = np.full((int(rows.max()) + 1, int(columns.max()) + 1), -np.inf)
-    np.maximum.at(depth, (rows, columns), points @ direction)
-    # Neighbours close the holes between samples.
-    return np.asarray(maximum_filter(depth, 3)[rows, columns])
+@exactly
+def _place(points: Any, point: Any, axes: Any, cell: float, corner: Any) -> Any:
+    """Row and column of its cell, and how near it is."""
+    x, y, z = points[point, 0], points[point, 1], points[point, 2]
+    row = floor((x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) / cell) - corner[0]
+    column = floor((x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) / cell) - corner[1]
+    return row, column, x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
 
 
 def _sphere(count: int) -> Floats:
