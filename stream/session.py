@@ -19,18 +19,17 @@ from models.types import Hint, Identity
 from render.modes import OverlayMode
 from render.texture import Texture
 from stream.engine import Engine
+from stream.listeners import Listeners
 from stream.logs import event
 from stream.media import Connection, MediaSettings, NoVideoCodec
 from stream.metrics import Metrics
 from stream.outbox import Outbox, Update
 from stream.protocol import (
-    CLOSE_REPLACED,
     RTP_WRAP,
     ByeReason,
     Candidate,
     Control,
     ErrorCode,
-    Farewell,
     Offer,
     Params,
     Percentiles,
@@ -79,8 +78,7 @@ class Session:
         self._worker = Worker(engine, self.id, self._outputs(), self._times)
         self._worker.overlay = overlay
         self._worker_gone = asyncio.Event()
-        self._own: Outbox | None = None
-        self._watchers: set[Outbox] = set()
+        self._listeners = Listeners()
         self._connection: Connection | None = None
         self._state: StateName = "SEARCHING"
         self._hint: Hint | None = None
@@ -110,7 +108,7 @@ class Session:
 
     @property
     def attached(self) -> bool:
-        return self._own is not None
+        return self._listeners.own is not None
 
     @property
     def overlay(self) -> OverlayMode:
@@ -118,18 +116,15 @@ class Session:
 
     def attach(self, own: Outbox) -> None:
         """Give it to a socket: its first, or one that resumes in place of the last one."""
-        if self._own is not None:
-            self._own.post(Farewell("replaced"))
-            self._own.end(CLOSE_REPLACED)
-        self._own = own
+        self._listeners.take_over(own)
         self.resume_id = secrets.token_urlsafe(16)
         self._last_frame_s = time.monotonic()
 
     async def detach(self, own: Outbox) -> bool:
         """The socket is gone: end its media at once. False where another socket has taken over."""
-        if self._own is not own:
+        if self._listeners.own is not own:
             return False
-        self._own = None
+        self._listeners.own = None
         await self._end_media()
         return True
 
@@ -138,12 +133,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        if self._own is not None:
-            self._own.post(Farewell(reason, retry_s))
-            self._own.end(code)
-        for watcher in self._watchers:
-            watcher.post(Farewell("ended" if reason != "shutdown" else reason, retry_s))
-            watcher.end(1000 if reason != "shutdown" else code)
+        self._listeners.part(reason, retry_s, code)
         self._worker.stop()
         await self._end_media()
         try:
@@ -196,10 +186,10 @@ class Session:
         for message in (self._told_state or self._state_message(), self._told_identity):
             if message is not None:
                 watcher.post(message)
-        self._watchers.add(watcher)
+        self._listeners.watchers.add(watcher)
 
     def unwatch(self, watcher: Outbox) -> None:
-        self._watchers.discard(watcher)
+        self._listeners.watchers.discard(watcher)
 
     # Frames in.
 
@@ -250,9 +240,7 @@ class Session:
     def _publish(self, source: object, params: Params, size_px: tuple[int, int], hint: Hint | None) -> None:
         if source is not self._connection:  # its RTP times mean nothing any more
             return
-        update = Update(params, size_px, len(self._engine.facts.expression_names))
-        for listener in self._listeners():
-            listener.post_params(update)
+        self._listeners.tell_params(Update(params, size_px, len(self._engine.facts.expression_names)))
         self._rates["tracked"].event()
         self._metrics.frames_tracked.inc()
         if params.state != self._state:
@@ -288,7 +276,7 @@ class Session:
         self._identity_told_s = time.monotonic()
         self._identity_revision += 1
         self._told_identity = identity_message(identity, self._identity_revision, f"/sessions/{self.id}")
-        self._tell(self._told_identity)
+        self._listeners.tell(self._told_identity)
         if self._state == "TRACKING":
             self.on_identity(identity)
 
@@ -308,25 +296,18 @@ class Session:
 
     # Telling.
 
-    def _listeners(self) -> list[Outbox]:
-        return [*([self._own] if self._own is not None else []), *self._watchers]
-
-    def _tell(self, message: ServerMessage) -> None:
-        for listener in self._listeners():
-            listener.post(message)
-
     def _tell_state(self) -> None:
         message = self._state_message()
         if message != self._told_state:
             self._told_state = message
-            self._tell(message)
+            self._listeners.tell(message)
 
     def tell_own_state(self) -> None:
         """A socket that has just taken over knows nothing yet."""
         self._told_state = self._state_message()
-        self._tell(self._told_state)
-        if self._own is not None and self._told_identity is not None:
-            self._own.post(self._told_identity)
+        self._listeners.tell(self._told_state)
+        if self._told_identity is not None:
+            self._listeners.tell_own(self._told_identity)
 
     def _state_message(self) -> StateMessage:
         connection = self._connection
@@ -342,8 +323,7 @@ class Session:
 
     def _problem(self, code: ErrorCode, message: str, hint: str, fatal: bool = False) -> None:
         event("problem", session=self.id, level="warning", code=code, message=message)
-        if self._own is not None:
-            self._own.post(Problem(code, message, hint, fatal))
+        self._listeners.tell_own(Problem(code, message, hint, fatal))
 
     async def _end_media(self) -> None:
         connection, self._connection = self._connection, None
@@ -357,7 +337,7 @@ class Session:
         """Tell what is due; the reason to end the session, if there is one."""
         now_s = time.monotonic()
         self._tell_identity()
-        self._tell(self._stats())
+        self._listeners.tell(self._stats())
         self._count_drops()
         self._look_for_blocked_media(now_s)
         busy_since_s = self._worker.busy_since_s
@@ -389,7 +369,7 @@ class Session:
             tracked_fps=self._rates["tracked"].per_second(),
             returned_fps=self._rates["returned"].per_second(),
             dropped=self._worker.inbox.replaced,
-            watchers=len(self._watchers),
+            watchers=len(self._listeners.watchers),
             size_px=self._size_px,
             stages_ms=self.stages_ms,
         )

@@ -22,8 +22,8 @@ def test_a_slow_watcher_slows_nobody(engine: Engine) -> None:
                 (session,) = server.hub.sessions.values()
                 async with visitor(server.url, path, sock=narrow) as slow:
                     await slow.hear("welcome")
-                    await soon(lambda: session._watchers)
-                    (outbox,) = session._watchers
+                    await soon(lambda: session._listeners.watchers)
+                    (outbox,) = session._listeners.watchers
                     slow.socket.transport.pause_reading()
                     async with visitor(server.url, path) as watcher:
                         await watcher.hear("welcome")
