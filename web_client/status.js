@@ -25,11 +25,17 @@ const TRACKER = /** @type {Record<string, {text: string, tone: Tone}>} */ ({
   LOST: { text: "Lost your face for a moment", tone: "busy" },
 });
 
+/** By what the server said before it closed. */
+const WAITING = /** @type {Record<string, {text: string, tone: Tone}>} */ ({
+  full: { text: "Waiting for a free place", tone: "busy" },
+  server: { text: "Waiting for the server", tone: "busy" },
+});
+
 /** @param {MienState} now @returns {{text: string, tone: Tone}} */
 export function statusOf(now) {
   if (now.phase === "queued") return { text: queueWords(now.position ?? 1), tone: "busy" };
   if (now.phase === "connecting") return { text: "Connecting", tone: "busy" };
-  if (now.phase === "waiting") return { text: "Connection lost, coming back", tone: "bad" };
+  if (now.phase === "waiting") return WAITING[now.problem?.code ?? ""] ?? { text: "Connection lost, coming back", tone: "bad" };
   if (now.phase === "ended") return { text: "Stopped", tone: "bad" };
   if (now.phase === "starting") return { text: now.problem ? "No way for the video" : "Starting the video", tone: now.problem ? "bad" : "busy" };
   if (now.detail?.paused) return { text: "Paused", tone: "idle" };
