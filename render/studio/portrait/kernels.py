@@ -33,66 +33,82 @@ def shade(
             if face < 0:
                 continue
             u, v = fragments[row, column, 0], fragments[row, column, 1]
-            w = np.float32(1.0) - u - v
+            shares = u, v, np.float32(1.0) - u - v
             a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
-            x = u * points[a, 0] + v * points[b, 0] + w * points[c, 0]
-            y = u * points[a, 1] + v * points[b, 1] + w * points[c, 1]
-            z = u * points[a, 2] + v * points[b, 2] + w * points[c, 2]
-            nx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
-            ny = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
-            nz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
-            size = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
-            nx, ny, nz = nx / size, ny / size, nz / size
-            # The texture, between its four nearest texels.
-            s = (u * uvs[face, 0, 0] + v * uvs[face, 1, 0] + w * uvs[face, 2, 0]) * side - 0.5
-            t = (1.0 - (u * uvs[face, 0, 1] + v * uvs[face, 1, 1] + w * uvs[face, 2, 1])) * side - 0.5
-            s, t = min(max(s, 0.0), side - 1.001), min(max(t, 0.0), side - 1.001)
-            i, j = int(t), int(s)
-            fi, fj = t - i, s - j
-            p, q, r, o = (1 - fi) * (1 - fj), (1 - fi) * fj, fi * (1 - fj), fi * fj
-            # What shines: wide gloss of skin, wet eyes, nothing on cloth.
-            far = sqrt(x * x + y * y + z * z) + 1e-9
-            ex, ey, ez = -x / far, -y / far, -z / far
-            kind = material[face]
-            gloss = (
-                p * texture[i, j, 3]
-                + q * texture[i, j + 1, 3]
-                + r * texture[i + 1, j, 3]
-                + o * texture[i + 1, j + 1, 3]
-            )
-            shine_r, shine_g, shine_b = 0.0, 0.0, 0.0
-            if kind != CLOTH:
-                for lamp in range(lamps.shape[0]):
-                    hx, hy, hz = lamps[lamp, 0] + ex, lamps[lamp, 1] + ey, lamps[lamp, 2] + ez
-                    half = sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
-                    facing = max((nx * hx + ny * hy + nz * hz) / half, 0.0)
-                    edge = 1.0 - max((ex * hx + ey * hy + ez * hz) / half, 0.0)
-                    mirrored = FRESNEL + (1 - FRESNEL) * edge**5
-                    if kind == EYE:
-                        strength = 40.0 * facing**400
-                    elif kind == MOUTH:
-                        strength = 0.5 * facing**60
-                    else:
-                        strength = 1.3 * facing**12 + 2.2 * facing**45
-                    # Where light does not arrive it does not shine either.
-                    strength *= (
-                        mirrored * gloss * max(nx * lamps[lamp, 0] + ny * lamps[lamp, 1] + nz * lamps[lamp, 2], 0.0)
-                    )
-                    shine_r += strength * colours[lamp, 0]
-                    shine_g += strength * colours[lamp, 1]
-                    shine_b += strength * colours[lamp, 2]
+            x, y, z = _means(points, a, b, c, shares)
+            normal = _unit(*_means(normals, a, b, c, shares))
+            i, j, texels = _four_texels(uvs, face, shares, side)
+            gloss = _between(texture, i, j, texels, 3)
+            shine = _shine(_unit(-x, -y, -z), normal, gloss, material[face], lamps, colours)
             for channel in range(3):
-                colour = (
-                    p * texture[i, j, channel]
-                    + q * texture[i, j + 1, channel]
-                    + r * texture[i + 1, j, channel]
-                    + o * texture[i + 1, j + 1, channel]
-                )
-                arrives = u * light[a, channel] + v * light[b, channel] + w * light[c, channel]
-                tinted = u * tint[a, channel] + v * tint[b, channel] + w * tint[c, channel]
-                shine = shine_r if channel == 0 else shine_g if channel == 1 else shine_b
-                image[row, column, channel] = colour * tinted * arrives + shine
+                colour = _between(texture, i, j, texels, channel)
+                arrives, tinted = _mean(light, a, b, c, channel, shares), _mean(tint, a, b, c, channel, shares)
+                image[row, column, channel] = colour * tinted * arrives + shine[channel]
             depth[row, column] = z
+
+
+@compiled
+def _mean(values: Any, a: Any, b: Any, c: Any, k: Any, shares: Any) -> Any:
+    """Of what three vertices have, by their shares."""
+    return shares[0] * values[a, k] + shares[1] * values[b, k] + shares[2] * values[c, k]
+
+
+@compiled
+def _means(values: Any, a: Any, b: Any, c: Any, shares: Any) -> Any:
+    return _mean(values, a, b, c, 0, shares), _mean(values, a, b, c, 1, shares), _mean(values, a, b, c, 2, shares)
+
+
+@compiled
+def _unit(x: Any, y: Any, z: Any) -> Any:
+    size = sqrt(x * x + y * y + z * z) + 1e-9
+    return x / size, y / size, z / size
+
+
+@compiled
+def _four_texels(uvs: Any, face: Any, shares: Any, side: Any) -> Any:
+    """Row and column of the first of the four nearest texels, and how much each of them counts."""
+    u, v, w = shares
+    s = (u * uvs[face, 0, 0] + v * uvs[face, 1, 0] + w * uvs[face, 2, 0]) * side - 0.5
+    t = (1.0 - (u * uvs[face, 0, 1] + v * uvs[face, 1, 1] + w * uvs[face, 2, 1])) * side - 0.5
+    s, t = min(max(s, 0.0), side - 1.001), min(max(t, 0.0), side - 1.001)
+    i, j = int(t), int(s)
+    down, along = t - i, s - j
+    return i, j, ((1 - down) * (1 - along), (1 - down) * along, down * (1 - along), down * along)
+
+
+@compiled
+def _between(texture: Any, i: Any, j: Any, texels: Any, channel: Any) -> Any:
+    p, q, r, o = texels
+    upper = p * texture[i, j, channel] + q * texture[i, j + 1, channel]
+    return upper + r * texture[i + 1, j, channel] + o * texture[i + 1, j + 1, channel]
+
+
+@compiled
+def _shine(to_eye: Any, normal: Any, gloss: Any, kind: Any, lamps: Any, colours: Any) -> Any:
+    """Red, green, blue that are mirrored: wide gloss of skin, wet eyes, nothing on cloth."""
+    red, green, blue = 0.0, 0.0, 0.0
+    if kind == CLOTH:
+        return red, green, blue
+    (ex, ey, ez), (nx, ny, nz) = to_eye, normal
+    for lamp in range(lamps.shape[0]):
+        lx, ly, lz = lamps[lamp, 0], lamps[lamp, 1], lamps[lamp, 2]
+        hx, hy, hz = lx + ex, ly + ey, lz + ez
+        half = sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
+        facing = max((nx * hx + ny * hy + nz * hz) / half, 0.0)
+        edge = 1.0 - max((ex * hx + ey * hy + ez * hz) / half, 0.0)
+        mirrored = FRESNEL + (1 - FRESNEL) * edge**5
+        if kind == EYE:
+            strength = 40.0 * facing**400
+        elif kind == MOUTH:
+            strength = 0.5 * facing**60
+        else:
+            strength = 1.3 * facing**12 + 2.2 * facing**45
+        # Where light does not arrive it does not shine either.
+        strength *= mirrored * gloss * max(nx * lx + ny * ly + nz * lz, 0.0)
+        red += strength * colours[lamp, 0]
+        green += strength * colours[lamp, 1]
+        blue += strength * colours[lamp, 2]
+    return red, green, blue
 
 
 @compiled
