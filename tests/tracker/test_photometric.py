@@ -16,6 +16,7 @@ from render.diff.light import sh_basis, sh_slope
 from tests.tracker import painted
 from tracker.fit import PersonFit, PersonFitter
 from tracker.jobs.photometric import PicturesByPixels, gain_report
+from tracker.photometric.colours import linear, shown
 from tracker.photometric.fit import MOST_WORSE_IOD, PhotometricFit, PhotometricFitter
 from tracker.photometric.refine import Appearance, Picture, PixelConfig
 from tracker.photometric.surface import Posed
@@ -224,18 +225,23 @@ def test_pixels_are_explained_better_than_from_the_landmarks_alone() -> None:
     assert torch.nn.functional.cosine_similarity(direction, painted.LIGHT[1:4].mean(1), dim=0) > 0.95
 
 
-def test_who_is_known_keeps_shape_and_light_and_only_moves() -> None:
+def test_who_is_known_keeps_shape_and_skin_and_moves_in_each_frame_s_light() -> None:
     _, seen, _, _ = scene()
     known_person = painted.identity()
     view = replace(the_view(), params=painted.head().zero_params())
     solved = skin().solve(known_person, [the_view()])
-    lighting = solved.lighting
-    known = fitter().known(Appearance(lighting.mean, lighting.weights, lighting.light), solved.texture)
+    known = fitter().known(solved.lighting, solved.texture)
     found = fitter().fit(view, seen, known_person, known)
     assert torch.equal(found.shape, known_person.shape)
-    assert torch.equal(found.appearance.light, known.appearance.light)
+    assert torch.equal(found.appearance.weights, known.weights)
     smile = painted.head().expression_names.index("mouthSmileLeft")
     assert float(found.params.expression[smile]) > 0.2
+    darker = replace(view, image=shown(np.float32(0.6) * linear(view.image)))
+    dim = fitter().fit(darker, seen, known_person, known)
+    gain = dim.appearance.light[0].mean() / found.appearance.light[0].mean()
+    assert float(gain) == pytest.approx(0.6, rel=0.03)
+    assert dim.pixel_error < 1.1 * found.pixel_error
+    assert float((dim.fitted_px - found.fitted_px).norm(dim=1).mean()) < 0.3
 
 
 def test_a_report_tells_before_and_after() -> None:

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.types import Frame, Identity, Landmarks, MienError, TrackResult
-from render.texture import Texture
 from tracker.blendshapes import BlendshapeReader
 from tracker.calibration import Corrections, Told
 from tracker.fit import PersonFit, PersonFitter
 from tracker.neutral import NeutralFace
 from tracker.photometric.fit import KnownLooks, PhotometricFit, PhotometricFitter
 from tracker.photometric.keyframes import view_of
-from tracker.photometric.refine import Appearance
 from tracker.photometric.texture import Solved, TextureSolver
 from tracker.photometric.view import View
 from tracker.pose import iod_px
@@ -86,36 +84,30 @@ class PicturesByPixels:
 
 
 class VideoByPixels:
-    """Motion, frame by frame, of a person whose skin and light are known from all of a video, or from all pictures."""
+    """Motion and light, frame by frame, of a person whose skin is known from all of a video, or from all pictures."""
 
     def __init__(self, person: PersonFitter, skin: TextureSolver, identity: Identity, solved: Solved, detector: str):
         self._fitter = PhotometricFitter(person, skin)
         self._identity, self._texture = identity, solved.texture
-        appearance = Appearance(solved.lighting.mean, solved.lighting.weights, solved.lighting.light)
-        self._known: KnownLooks = self._fitter.known(appearance, solved.texture)
+        self._known: KnownLooks = self._fitter.known(solved.lighting, solved.texture)
         self._blendshapes = BlendshapeReader(person.head, identity)
         self._rest = NeutralFace(None if identity.neutral is None else identity.neutral.numpy())
         self._corrections = Corrections(person.head, detector)
         self.gains: list[Gain] = []
 
-    def refine(self, frame: Frame, result: TrackResult, light: NDArray[np.float32] | None = None) -> TrackResult:
-        """The frame's result with the motion that its pixels tell; unchanged without a face. `light` [9, 3]: where
-        the frame has one of its own."""
+    def refine(self, frame: Frame, result: TrackResult) -> TrackResult:
+        """The frame's result with the motion that its pixels tell; unchanged where they show too little of a face."""
         seen, camera = result.landmarks, result.picture_camera
         if result.params is None or camera is None or seen is None or result.fitted_px is None:
             return result
         started = time.perf_counter()
         try:
             view = view_of(frame.image, result)
+            found = self._fitter.fit(view, seen, self._identity, self._known)
         except MienError:
             return result
-        known, texture = self._known, self._texture
-        if light is not None:
-            known = replace(known, appearance=replace(known.appearance, light=torch.from_numpy(light)))
-            texture = replace(texture, light=light)
-        found = self._fitter.fit(view, seen, self._identity, known)
         fit_ms = 1e3 * (time.perf_counter() - started)
-        self.gains.append(self._gain(view, found, texture, fit_ms))
+        self.gains.append(self._gain(view, found, fit_ms))
         fitted_px, fitted_m = found.fitted_px.numpy(), found.fitted_m.numpy()
         plain = Told(found.params, found.camera, fitted_m)
         told = self._corrections.apply(plain, fitted_px, seen.points_px, frame.time_s)
@@ -132,9 +124,10 @@ class VideoByPixels:
             fit_ms=result.fit_ms + fit_ms,
         )
 
-    def _gain(self, view: View, found: PhotometricFit, texture: Texture, fit_ms: float) -> Gain:
+    def _gain(self, view: View, found: PhotometricFit, fit_ms: float) -> Gain:
         now = replace(view, params=found.params, camera=view.moved(found.camera))
         appearance, shape = found.appearance, self._identity.shape
+        texture = replace(self._texture, light=appearance.light.numpy())
         errors = [
             self._fitter.pixel_error(one, shape, appearance, skin) for skin in (None, texture) for one in (view, now)
         ]

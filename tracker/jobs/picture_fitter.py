@@ -141,15 +141,13 @@ class Fitter:
     def _motion_by_pixels(
         self, pictures: list[Seen], results: list[TrackResult], identity: Identity, skin: Skin
     ) -> tuple[list[TrackResult], list[Gain]]:
-        """One person's shape, skin and each picture's light are known: what moves is fitted in each."""
+        """One person's shape and skin are known: what moves is fitted in each picture, and its light."""
         assert self.skin is not None
         motion = VideoByPixels(self.person, self.skin, identity, skin.solved, self.detector.name)
-        refined = []
-        for index, (seen, result) in enumerate(zip(pictures, results, strict=True)):
-            light = skin.lights[index]
-            if np.isfinite(light).all():
-                result = motion.refine(Frame(seen.image, FAR_APART_S * index, index), result, light)
-            refined.append(result)
+        refined = [
+            motion.refine(Frame(seen.image, FAR_APART_S * index, index), result)
+            for index, (seen, result) in enumerate(zip(pictures, results, strict=True))
+        ]
         return refined, motion.gains
 
     def _skin_of(

@@ -1,7 +1,8 @@
 """A head fitted to the pixels of a picture: from the landmarks' answer, in passes from coarse to fine.
 
-In one picture shape, lens, albedo and light are free as well. In a video they are known from all of it, detail of the
-skin with them, and only what moves is left. Pixels never drag the head off its landmarks: where a fit is farther from
+In one picture shape, lens, albedo and light are free as well. In a video all but light are known from all of it, detail
+of the skin with them, and only what moves is left; light is solved for each frame, since cameras change their exposure
+and their white balance by themselves. Pixels never drag the head off its landmarks: where a fit is farther from
 them than the landmarks' own by more than a little, pixels count for less, and it is done again.
 """
 
@@ -22,6 +23,7 @@ from render.diff.light import lit_irradiance
 from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.photometric.colours import GAMMA, linear
+from tracker.photometric.light import Lighting, light_on
 from tracker.photometric.refine import Appearance, Picture, PixelConfig, Refined, Refiner
 from tracker.photometric.surface import FaceSurface
 from tracker.photometric.texture import TextureSolver, samples_of
@@ -52,9 +54,10 @@ class PhotometricFit:
 
 @dataclass(frozen=True)
 class KnownLooks:
-    """What a video has told of a person before its frames are fitted one by one."""
+    """What a video has told of a person's skin before its frames are fitted one by one."""
 
-    appearance: Appearance
+    mean: Tensor  # [V, 3] of the albedo
+    weights: Tensor  # [K, 3] of the albedo space, added to it
     detail: Tensor  # [P, 3] of the skin's vertices: the texture over the smooth albedo
 
 
@@ -84,14 +87,13 @@ class PhotometricFitter:
         if known is not None:
             moving[layout.columns.identity] = False
             moving[layout.columns.focal] = False
-        appearance = known.appearance if known is not None else None
+        appearance: Appearance | None = None
         detail = torch.ones(self.surface.count, 3) if known is None else known.detail
         passes = []
         for blur in BLURS if known is None else BLURS[-1:]:
             now, one = self._seen(view, state, observed)
             if appearance is None:
-                lighting = self._skin.light(samples_of(self._space, [now], [one]))
-                appearance = Appearance(lighting.mean, lighting.weights, lighting.light)
+                appearance = self._looks(now, one, known)
             picture = self._picture(now, one, blur, self._shape(state), appearance, detail)
             refined = self.refiner.refine(
                 landmarks,
@@ -108,17 +110,16 @@ class PhotometricFitter:
         assert appearance is not None
         return self._result(view, state, start, observed, appearance, tuple(passes))
 
-    def known(self, appearance: Appearance, texture: Texture) -> KnownLooks:
-        """From the texture of a video's keyframes."""
+    def known(self, lighting: Lighting, texture: Texture) -> KnownLooks:
+        """From the skin that a video's keyframes told."""
         head, skin = self._person.head, self._space.skin
         uv_of = torch.zeros(head.vertex_count, dtype=torch.int64)
         uv_of[head.triangles.flatten()] = head.uv_triangles.flatten()
         levels = mip_levels(torch.from_numpy(linear(texture.albedo)), 5)
         footprint = torch.full((len(skin),), VERTEX_TEXELS / texture.albedo.shape[0])
         albedo = sample(levels, head.uvs[uv_of[skin]], footprint)
-        return KnownLooks(
-            appearance, albedo / self._space.at(appearance.weights, appearance.mean)[skin].clamp_min(5e-3)
-        )
+        smooth = self._space.at(lighting.weights, lighting.mean)[skin].clamp_min(5e-3)
+        return KnownLooks(lighting.mean, lighting.weights, albedo / smooth)
 
     def pixel_error(self, view: View, shape: Tensor, appearance: Appearance, texture: Texture | None = None) -> float:
         """Percent of the range of shown values, a mean over the pixels of the face's skin; of the smooth albedo alone,
@@ -146,6 +147,16 @@ class PhotometricFitter:
 
     def _shape(self, state: Tensor) -> Tensor:
         return state[0, self._person.layout.columns.identity]
+
+    def _looks(self, view: View, seen: Seen, known: KnownLooks | None) -> Appearance:
+        """Albedo and light as the head is now; of a known skin, its light."""
+        samples = samples_of(self._space, [view], [seen])
+        if known is None:
+            lighting = self._skin.light(samples)
+            return Appearance(lighting.mean, lighting.weights, lighting.light)
+        albedo = self._space.at(known.weights, known.mean).clamp_min(5e-3)
+        albedo[self._space.skin] *= known.detail
+        return Appearance(known.mean, known.weights, light_on(albedo[samples.vertex], samples))
 
     def _seen(self, view: View, state: Tensor, observed: Observed) -> tuple[View, Seen]:
         """The view with the state's motion and camera, and what of the face is seen in it."""
