@@ -30,6 +30,7 @@ T = TypeVar("T")
 BENCHMARKS = {
     "heads": "tracker.jobs.benchmarks.heads:measure_heads",
     "fast": "tracker.jobs.benchmarks.speed:measure_speed",
+    "draw": "tracker.jobs.benchmarks.overlay:measure_overlay",
     "truth": "tracker.jobs.benchmarks.truth:measure_truth",
     "clips": "tracker.jobs.benchmarks.exactness:measure_clips",
 }

@@ -60,6 +60,15 @@ PROMISES: dict[str, Promise] = {
     "fast.follow.flame_sized": Promise("ms"),
     "fast.detect_and_fit": Promise("frames/s", ">= 220", ">= 250"),
     "fast.photo": Promise("ms", "<= 150"),
+    # The overlay, on one thread; on a GPU, where one can draw it.
+    "draw.mesh": Promise("ms", "<= 3"),
+    "draw.textured": Promise("ms", "<= 3"),
+    "draw.mesh_720": Promise("ms", "<= 7"),
+    "draw.textured_720": Promise("ms", "<= 7"),
+    "draw.gpu.mesh": Promise("ms", "", "<= 0.5"),
+    "draw.gpu.textured": Promise("ms", "", "<= 0.5"),
+    "draw.gpu.mesh_720": Promise("ms"),
+    "draw.gpu.textured_720": Promise("ms"),
     # The head's own maths, in a batch of one.
     "head.builtin.landmarks_compiled": Promise("ms", "<= 0.35"),
     "head.flame_sized.landmarks_compiled": Promise("ms", "<= 0.6"),
