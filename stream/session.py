@@ -91,6 +91,7 @@ class Session:
         self._clock = MediaClock()
         self._rates = {"received": Rate(), "tracked": Rate(), "returned": Rate()}
         self._frames = 0
+        self._overtaken = 0  # before they were handed on from the decoder
         self._counted_drops = 0
         self._last_frame_s = time.monotonic()
         self._size_px: tuple[int, int] | None = None
@@ -200,6 +201,7 @@ class Session:
             return
         if isinstance(note, Decoded):
             self._times.record("decode", note.decode_ms)
+            self._overtaken += note.overtaken
         assert video.pts is not None
         self._last_frame_s = time.monotonic()
         self._rates["received"].event()
@@ -368,13 +370,17 @@ class Session:
             received_fps=self._rates["received"].per_second(),
             tracked_fps=self._rates["tracked"].per_second(),
             returned_fps=self._rates["returned"].per_second(),
-            dropped=self._worker.inbox.replaced,
+            dropped=self._dropped,
             watchers=len(self._listeners.watchers),
             size_px=self._size_px,
             stages_ms=self.stages_ms,
         )
 
+    @property
+    def _dropped(self) -> int:
+        return self._overtaken + self._worker.inbox.replaced
+
     def _count_drops(self) -> None:
-        replaced = self._worker.inbox.replaced
-        self._metrics.frames_dropped.inc(replaced - self._counted_drops)
-        self._counted_drops = replaced
+        dropped = self._dropped
+        self._metrics.frames_dropped.inc(dropped - self._counted_drops)
+        self._counted_drops = dropped

@@ -5,6 +5,7 @@ All of it is process-wide, because aiortc reads it from its modules; `install` i
 
 import multiprocessing
 import time
+import weakref
 
 import aiortc.codecs
 from aiortc.codecs import vpx
@@ -28,6 +29,8 @@ ENCODER_OPTIONS = {  # aiortc's, but for the first three
     "undershoot-pct": "100",
 }
 
+MOST_LIVING = 12  # decoded frames of one session at a time; three or four are in use where all goes well
+
 KEYFRAME_HEADER = 10  # bytes: frame tag, start code, width, height (RFC 6386, section 9.1)
 START_CODE = b"\x9d\x01\x2a"
 
@@ -40,16 +43,23 @@ class TooLarge:
 
 
 class Decoded:
-    """Stands in a frame's `opaque`."""
+    """Stands in a frame's `opaque`, and goes with it."""
 
-    def __init__(self, decode_ms: float) -> None:
+    def __init__(self, decode_ms: float, overtaken: int) -> None:
         self.decode_ms = decode_ms
+        self.overtaken = overtaken  # frames since the one before that were decoded and not handed on
 
 
 class LimitedVp8Decoder(Vp8Decoder):
-    """Reads a keyframe's size before libvpx makes room for it: a few bytes may claim 16383 x 16383 pixels."""
+    """Reads a keyframe's size before libvpx makes room for it: a few bytes may claim 16383 x 16383 pixels. And hands on
+    no more frames than are looked at: where they queue, on a machine that is overloaded, each holds half a megabyte."""
 
     max_pixels = 1920 * 1080
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._living: weakref.WeakSet[Decoded] = weakref.WeakSet()  # of frames that somebody still has
+        self._overtaken = 0
 
     def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
         frames = self._decode_one(encoded_frame)
@@ -69,9 +79,16 @@ class LimitedVp8Decoder(Vp8Decoder):
         started_s = time.perf_counter()
         frames = super().decode(encoded)
         decode_ms = 1e3 * (time.perf_counter() - started_s)
-        for frame in frames:
-            frame.opaque = Decoded(decode_ms)
-        return frames
+        return [frame for frame in frames if self._hands_on(frame, decode_ms)]
+
+    def _hands_on(self, frame: Frame, decode_ms: float) -> bool:
+        if len(self._living) >= MOST_LIVING:
+            self._overtaken += 1
+            return False
+        frame.opaque = note = Decoded(decode_ms, self._overtaken)
+        self._living.add(note)
+        self._overtaken = 0
+        return True
 
     def _refusal(self, size: tuple[int, int], timestamp: int) -> Frame:
         frame = VideoFrame(16, 16, "yuv420p")

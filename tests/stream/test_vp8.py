@@ -57,6 +57,18 @@ def test_frames_that_come_together_are_all_decoded() -> None:
     assert [picture.pts for picture in seen] == [50, 3051, 6052, 9053]
 
 
+def test_frames_that_nobody_takes_are_not_piled_up() -> None:
+    encoder, decoder = QuickVp8Encoder(), LimitedVp8Decoder()
+    waiting = [picture for number in range(20) for picture in decoder.decode(encoded(encoder, frame(number)))]
+    assert len(waiting) == vp8.MOST_LIVING
+    waiting.clear()
+    (seen,) = decoder.decode(encoded(encoder, frame(20)))
+    assert isinstance(seen, VideoFrame)
+    assert isinstance(seen.opaque, Decoded)
+    assert seen.opaque.overtaken == 20 - vp8.MOST_LIVING
+    assert read_barcode(seen.to_ndarray(format="rgb24").astype(np.uint8)) == 20
+
+
 def test_a_picture_over_the_limit_is_not_decoded() -> None:
     vp8.install(None, 400 * 400)
     key = encoded(QuickVp8Encoder(), frame(0))
