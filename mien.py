@@ -105,8 +105,11 @@ def without_box(text: str) -> str:
 
 def finish(run: Callable[[], None]) -> int:
     """Run to the end; whatever goes wrong becomes one line and an exit code. MIEN_DEBUG=1 shows the traceback too."""
+    from tracker.jobs.interrupts import plain_interrupts
+
     try:
-        run()
+        with plain_interrupts():
+            run()
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt:

@@ -153,7 +153,9 @@ def run_server(settings: ServerSettings, open_engine: Callable[[], Engine]) -> N
     listening = open_socket(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_S)
     memory.keep_small()
-    print("Mien: loading the head ...", file=sys.stderr, flush=True)
+    print(
+        "Mien: loading the head (the first time it is compiled, too: a minute or so) ...", file=sys.stderr, flush=True
+    )
     engine = open_engine()
     service = make_service(settings)
     server = make_server(service, listening)

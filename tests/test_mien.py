@@ -100,6 +100,18 @@ def test_a_coloured_message_becomes_plain() -> None:
     assert mien.without_box(boxed) == "Invalid choice: 'x' is none. For full helptext, run -h"
 
 
+def test_interrupting_compiled_code_is_none_either(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise SystemError("CPUDispatcher returned a result with an exception set") from KeyboardInterrupt()
+
+    def broken() -> None:
+        raise SystemError("something else")
+
+    assert mien.finish(interrupted) == 130
+    assert capsys.readouterr().err == ""
+    assert mien.finish(broken) == 1
+
+
 @pytest.mark.parametrize("name", sorted(mien.PUBLIC))
 def test_public_names_are_there(name: str) -> None:
     assert getattr(mien, name).__name__ == name

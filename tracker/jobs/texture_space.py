@@ -13,6 +13,7 @@ from models.texture_space_files import MOST_COMPONENTS, write_texture_space
 from models.texture_statistics import FEWEST, principal_components
 from models.types import MienError
 from tracker.fit import PersonFitter
+from tracker.jobs.interrupts import plain_interrupts
 from tracker.jobs.outputs import output_file
 from tracker.jobs.progress import progress_bar
 from tracker.jobs.reading import find_pictures, read_picture
@@ -61,7 +62,7 @@ def build_texture_space(paths: Sequence[Path], output: Path, head_name: str) -> 
     unused: list[str] = []
     stopped: KeyboardInterrupt | None = None
     try:
-        with progress_bar("reading skins", "pictures") as tell:
+        with plain_interrupts(), progress_bar("reading skins", "pictures") as tell:
             for done, path in enumerate(pictures):
                 tell(done, len(pictures))
                 try:

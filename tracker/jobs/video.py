@@ -21,6 +21,7 @@ from render.painter import open_painter
 from render.texture import Texture
 from tracker.fit import PersonFitter
 from tracker.jobs.head_files import write_glb
+from tracker.jobs.interrupts import plain_interrupts
 from tracker.jobs.known_skin import KnownSkin, read_known_skin
 from tracker.jobs.options import TrackOptions, check
 from tracker.jobs.outputs import output_folder
@@ -80,9 +81,10 @@ def track(path: Path, options: TrackOptions) -> None:
     with TrackRows(folder, source) as rows:
         tracked = Tracked(rows, skin=skin, known_skin=known_skin, textures=textures)
         try:
-            follow(video, tracker, folder, "off" if by_pixels else options.drawn, options.device, tracked)
-            if by_pixels:
-                follow_pixels(video, tracker, folder, options.drawn, options.device, tracked)
+            with plain_interrupts():
+                follow(video, tracker, folder, "off" if by_pixels else options.drawn, options.device, tracked)
+                if by_pixels:
+                    follow_pixels(video, tracker, folder, options.drawn, options.device, tracked)
         except KeyboardInterrupt:
             video.lost.append(stopped(tracked))
             raise
@@ -104,6 +106,7 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
         if mode != "off":
             overlay = stack.enter_context(OverlayVideo(folder / "overlay.mp4", video.path, video.fps))
             renderer = OverlayRenderer(tracker.head, open_painter(tracker.head, device))
+        tell(0, video.frames_promised)  # the first frame may take a minute: what it needs is compiled once
         for frame in video:
             result = tracker.step(frame)
             tracked.rows.add(result, tracker.detector.scores)
