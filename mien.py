@@ -7,6 +7,7 @@ stderr and exit code 2 (something a user can repair) or 1 (a fault of ours).
 """
 
 import errno
+import gc
 import importlib
 import io
 import os
@@ -64,6 +65,7 @@ def __getattr__(name: str) -> Any:
 def main() -> int:
     """The command `mien`: its exit code comes back, except from `-h` and from words that are no command."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was done is kept
+    gc.set_threshold(700, 100, 100)  # modules stay: to look through all of them as they load takes half a second
     return finish(lambda: parse(sys.argv[1:])())
 
 
