@@ -85,6 +85,7 @@ class Session:
         self._told_state: StateMessage | None = None
         self._told_identity: ServerMessage | None = None
         self._untold_identity: Identity | None = None
+        self._unkept_identity: Identity | None = None
         self.identity: Identity | None = None  # the newest
         self.texture: Texture | None = None  # likewise, where the skin is learned
         self._identity_revision, self._identity_told_s = 0, 0.0
@@ -135,6 +136,7 @@ class Session:
             return
         self.closed = True
         self._listeners.part(reason, retry_s, code)
+        self._keep_identity()
         self._worker.stop()
         await self._end_media()
         try:
@@ -172,7 +174,7 @@ class Session:
         if message.overlay is not None:
             self._worker.overlay = message.overlay
         if message.re_enroll or message.forget:
-            self._untold_identity = self._told_identity = self.identity = self.texture = None
+            self._untold_identity = self._unkept_identity = self._told_identity = self.identity = self.texture = None
             self._worker.re_enroll()
         if message.paused is not None:  # last: the first frame after a pause must know of the rest
             self._worker.paused = message.paused
@@ -262,7 +264,7 @@ class Session:
     def _learned(self, identity: Identity, forgotten: int) -> None:
         if forgotten != self._worker.forgotten:  # it is of the head before, from the frame in hand
             return
-        self._untold_identity = self.identity = identity
+        self._untold_identity = self._unkept_identity = self.identity = identity
         if time.monotonic() - self._identity_told_s >= self._limits.identity_every_s:
             self._tell_identity()
 
@@ -279,7 +281,11 @@ class Session:
         self._identity_revision += 1
         self._told_identity = identity_message(identity, self._identity_revision, f"/sessions/{self.id}")
         self._listeners.tell(self._told_identity)
-        if self._state == "TRACKING":
+
+    def _keep_identity(self) -> None:
+        """Once it has settled, which may be told before the first frame that is tracked with it."""
+        if self._state == "TRACKING" and self._unkept_identity is not None:
+            identity, self._unkept_identity = self._unkept_identity, None
             self.on_identity(identity)
 
     def _tracking_failed(self, what: str, final: bool) -> None:
@@ -339,6 +345,7 @@ class Session:
         """Tell what is due; the reason to end the session, if there is one."""
         now_s = time.monotonic()
         self._tell_identity()
+        self._keep_identity()
         self._listeners.tell(self._stats())
         self._count_drops()
         self._look_for_blocked_media(now_s)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from websockets.exceptions import ConnectionClosed
 
-from models.types import Frame, TrackResult
+from models.types import Frame, Identity, TrackResult
 from render import borrowed
 from stream.engine import Engine
-from tests.stream.running import Running, running, soon, tracking_threads
+from stream.media import MediaSettings
+from stream.metrics import Metrics
+from stream.session import Session
+from tests.stream.running import PATIENT, Running, running, soon, tracking_threads
 from tests.stream.visitor import Message, Visitor, visitor
 from tracker.tracker import HeadTracker
 
@@ -126,6 +130,25 @@ def test_identities_return_by_an_id_and_are_forgotten_when_asked(engine: Engine,
                 assert (await stranger.hello(keep=keep))["keep"] != keep
 
         asyncio.run(visit())
+
+
+def test_an_identity_is_kept_that_was_told_before_a_frame_was_tracked_with_it(engine: Engine) -> None:
+    identity = Identity(torch.zeros(engine.head.identity_size), 500.0, (640, 480), engine.head.name, engine.head.sha256)
+
+    async def learn() -> list[Identity]:
+        kept: list[Identity] = []
+        session = Session(engine, MediaSettings(), PATIENT, "off", Metrics())
+        session.on_identity = kept.append
+        session._learned(identity, 0)
+        session.tick()
+        assert not kept, "it may still change"
+        session._state = "TRACKING"
+        session.tick()
+        session.tick()
+        return kept
+
+    (kept,) = asyncio.run(learn())
+    assert kept is identity
 
 
 # Hostile words.
