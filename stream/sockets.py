@@ -215,8 +215,8 @@ async def serve_watcher(service: "Service", socket: WebSocket) -> None:
         session = service.hub.find(name) if service.hub else None
         if session is None or service.hub is None:
             _end(
-                outbox, "unknown_session", "expected the id of a session that is running, got another one",
-                "copy the watch address from the page again, or watch 'latest'", CLOSE_UNKNOWN_SESSION,
+                outbox, "unknown_session", "expected a session that is running, but there is none of that name",
+                "begin one in the page, and copy its watch address or watch 'latest'", CLOSE_UNKNOWN_SESSION,
             )  # fmt: skip
             return
         outbox.post(_welcome(service, service.hub, session, False, None, None))
