@@ -109,7 +109,9 @@ class BatchFitter:
         information = self._without_common_shift(hessian, state, given.observed)
         own = _inverse_diagonal(information)
         move = self._difference(state, given.before)
-        spread = given.variance + (config.process_noise * given.elapsed)[:, None] * own
+        stirred = (move[:, None] @ information @ move[..., None])[:, 0, 0]
+        drift = config.process_noise * given.elapsed + config.stirred_noise * stirred
+        spread = given.variance + drift[:, None] * own
         spread = spread + (move * move - config.gate * (spread + own)).clamp_min(0)
         held = self._held(hessian, move, given.elapsed)
         prior = hessian * held[:, :, None] * held[:, None, :] + torch.diag_embed(1 / spread)

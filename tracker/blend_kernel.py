@@ -18,6 +18,7 @@ class Memory(NamedTuple):
     """How much of the last frame is kept: `tracker.config.LiveConfig`."""
 
     process_noise: float
+    stirred_noise: float
     gate: float
     hold: float
     still_shape: float
@@ -47,12 +48,13 @@ def blend(
     """State and variance with the last frame's, `elapsed` thirtieths of a second ago."""
     own = alone(priors, equations, state, shift_precision)
     move = difference(state, before)
-    spread = np.empty_like(own)
-    for k in range(len(own)):
-        drifted = variance[k] + elapsed * memory.process_noise * own[k]
-        spread[k] = drifted + max(move[k] * move[k] - memory.gate * (drifted + own[k]), 0.0)
     information = equations.factor
     _marginalise_shift(equations.whole, shift_precision, information)
+    drift = elapsed * memory.process_noise + memory.stirred_noise * _energy(information, move, 0)
+    spread = np.empty_like(own)
+    for k in range(len(own)):
+        drifted = variance[k] + drift * own[k]
+        spread[k] = drifted + max(move[k] * move[k] - memory.gate * (drifted + own[k]), 0.0)
     back = _recall(information, equations.whole, move, spread, memory, elapsed)
     if not factorise(information):
         return state, own
@@ -89,10 +91,8 @@ def _recall(
     Each unknown is held fully while its move shifts the landmarks by no more than their noise. The camera's six are
     judged together, because a turn and a shift may stand for each other.
     """
-    count, camera, turn = len(move), len(move) - 6, 0.0
-    for r in range(camera, count):
-        for c in range(camera, r + 1):
-            turn += (2 if c < r else 1) * hessian[r, c] * move[r] * move[c]
+    count, camera = len(move), len(move) - 6
+    turn = _energy(hessian, move, camera)
     held, back = np.empty(count, np.float32), np.zeros(count, np.float32)
     for k in range(count):
         shift = turn / memory.still_camera if k >= camera else move[k] * move[k] * hessian[k, k] / memory.still_shape
@@ -108,3 +108,15 @@ def _recall(
         information[r, r] += weight
         back[r] -= pulled + weight * move[r]
     return back
+
+
+@quick
+def _energy(hessian: Floats, move: Floats, first: int) -> float:
+    """By how much the unknowns from `first` on shift the landmarks with such a move."""
+    energy = 0.0
+    for r in range(first, len(move)):
+        half = np.float32(0)
+        for c in range(first, r):
+            half += hessian[r, c] * move[c]
+        energy += move[r] * (2 * half + hessian[r, r] * move[r])
+    return energy

@@ -41,14 +41,16 @@ class LiveConfig(FitConfig):
     # A step meets limits on its way, so often at most.
     robust_misses: float = 4.0
     # A head that fits no better takes at least so many times its median miss for ordinary.
-    process_noise: float = 0.15
-    # By how much of a frame's own variance a parameter may drift in a thirtieth of a second.
+    process_noise: float = 0.005
+    # By how much of a frame's own variance a parameter of a face at rest may drift in a thirtieth of a second,
+    stirred_noise: float = 0.002
+    # and by how much more for each unit of the energy of the whole face's move: who stirs a little stirs all over.
     gate: float = 2.0
     # A parameter that moved by more than this many variances is believed.
-    hold: float = 1.5
+    hold: float = 0.8
     # What the landmarks of a thirtieth of a second ago say of a still face, beside those of now, which say 1.
     still_shape: float = 1.0
-    still_camera: float = 4.0
+    still_camera: float = 6.0
     # Still is what shifts the landmarks by no more than this energy: one parameter, and the camera's six together.
     common_shift_iod: float = 0.003
     # The detector moves all its points together by about this much from picture to picture.

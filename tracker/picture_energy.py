@@ -40,7 +40,14 @@ class PictureEnergy:
         self._priors = KernelPriors.of(priors, config)
         self._equations = Equations.of(len(self._rows.gradient), self._priors)
         self._steps = Steps(config.damping, config.small_gain, config.limit_rounds)
-        self._memory = Memory(config.process_noise, config.gate, config.hold, config.still_shape, config.still_camera)
+        self._memory = Memory(
+            config.process_noise,
+            config.stirred_noise,
+            config.gate,
+            config.hold,
+            config.still_shape,
+            config.still_camera,
+        )
         self._seen: KernelSeen  # set by `look`
 
     def look(self, seen: Seen, robust_iod: float) -> None:

@@ -100,12 +100,22 @@ def test_a_face_that_trembles_as_a_whole_is_held() -> None:
     still = actor.seen(Pose(yaw=5))
     shifts = random.normal(0, 0.05, (40, 1, 2)).astype(np.float32)
     frames = [replace(still, points_px=still.points_px + shift) for shift in shifts]
-    trembling = [
+    held, let_go = (
         np.stack([fit.fitted_px.mean(0) for fit in Follower(actor, config).follow(frames)[10:]]).std(0).mean()
-        for config in (LiveConfig(), replace(LiveConfig(), hold=0.0))
-    ]
-    assert trembling[0] < 0.6 * shifts[10:].std()
-    assert trembling[1] > 0.7 * shifts[10:].std()  # the prior on each parameter alone does not see it
+        for config in (LiveConfig(), replace(LiveConfig(), stirred_noise=0.2, hold=0.0))
+    )
+    assert held < 0.25 * shifts[10:].std()
+    assert held < 0.5 * let_go
+
+
+def test_a_face_that_stirs_is_followed_closer_than_one_at_rest() -> None:
+    actor = Actor(5, noise_px=0.1)
+    frames = [actor.seen(Pose(yaw=8 * np.sin(k / 5)), jawOpen=0.2 + 0.15 * np.sin(k / 3)) for k in range(40)]
+    stirred, as_at_rest = (
+        np.mean([fit.error_iod for fit in Follower(actor, config).follow(frames)[10:]])
+        for config in (LiveConfig(), replace(LiveConfig(), stirred_noise=0.0))
+    )
+    assert stirred < 0.95 * as_at_rest
 
 
 def test_a_fast_face_is_believed_at_once() -> None:
