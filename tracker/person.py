@@ -36,7 +36,7 @@ class PersonConfig:
     surprise: float = 12.0
     surprise_after_break: float = 6.0
     # Somebody else is who would gain more by another identity than this, in energy a frame.
-    stray: float = 30.0
+    stray: float = 45.0
     # And more by this over the number of checks since the break: the mean of few strays.
     break_s: float = 2.5
     # So long is a face new, after a cut or as it returns. People seldom change places in plain view.
