@@ -23,7 +23,7 @@ from stream.results import head_facts
 from tracker.photometric.skin import SkinLearner
 
 _BLACK = np.zeros((480, 640, 3), np.uint8)
-WARM_UP_FRAMES = 45  # enough to go through enrolment once
+WARM_UP_FRAMES = 90  # enough to go through enrolment and some frames more, with a head that turns to and fro
 
 
 class Tracker(Protocol):
@@ -68,11 +68,15 @@ class Engine:
         tracker = self._open_tracker(None)
         tracker.step(Frame(_BLACK, 0.0, 0))
         for index in range(1, WARM_UP_FRAMES):
-            result = tracker.follow(template_landmarks(self.head, 0.02 * index), Frame(_BLACK, index / 30, index))
+            result = tracker.follow(
+                template_landmarks(self.head, 0.6 * np.sin(index / 8)), Frame(_BLACK, index / 30, index)
+            )
         renderer = self.new_renderer()
         skin = Texture(np.zeros((8, 8, 3), np.uint8), np.zeros((9, 3), np.float32))
         for mode in OVERLAY_MODES:
             renderer.draw(_BLACK, result, tracker.identity, mode, texture=skin)
+        picture = renderer.draw(_BLACK, result, tracker.identity, "mesh", legend=False)
+        tracker.step(Frame(picture, WARM_UP_FRAMES / 30, WARM_UP_FRAMES))  # a drawn face is one to the detector, too
         tracker.close()
         self._fill()
 
