@@ -13,6 +13,7 @@ from models.landmark_rows import LandmarkRows, landmark_rows, view_landmarks
 from models.types import Camera, HeadParams, Identity, Landmarks
 from tracker.compiled_energy import compiled_energy, work_space
 from tracker.config import FitConfig
+from tracker.depth_turn import DepthTurn
 from tracker.pose import first_camera, iod_px
 from tracker.residuals import Observed, Priors, mean_error_iod
 from tracker.solver import Linearise, SolveInfo, SolverConfig, solve_jointly
@@ -87,15 +88,19 @@ class PersonFitter:
         )
 
     @torch.inference_mode()
-    def fit(self, pictures: Sequence[Landmarks]) -> PersonFit:
-        """One identity for all the pictures; one lens where they are of one size."""
+    def fit(self, pictures: Sequence[Landmarks], depth_tells_turn: bool = False) -> PersonFit:
+        """One identity for all the pictures; one lens where they are of one size. `depth_tells_turn` of a single
+        picture which no other will follow: see `DepthTurn`."""
         states = torch.cat([self.first_state(picture) for picture in pictures])
         observed = self.observe(pictures, states)
+        turn = DepthTurn.of(self.layout.unpack(states, observed.principal_px).camera.rotation)
         one_lens = len({picture.size_px for picture in pictures}) == 1
         shared = self.layout.shared() if one_lens else self.layout.shared()[:-1]
         for widening in self.config.cold_widening:
             config = replace(self.config, robust_iod=widening * self.config.robust_iod)
             linearise = self.energy(observed, len(pictures), one_lens, config)
+            if depth_tells_turn and len(pictures) == 1:  # several, of different sides, tell the turn by themselves
+                linearise = turn.holding(linearise, self.layout)
             last = widening == self.config.cold_widening[-1]
             solver = self.solver if last else replace(self.solver, iterations=ROUGH_ITERATIONS)
             states, info = solve_jointly(linearise, self.layout.retract, states, shared, solver)

@@ -108,20 +108,8 @@ class FollowingDetector:
                 continue
             first = self._net.read(image, region)
             if first is not None:
-                return self._settled(image, first)
+                return settled(self._net, image, first)
         return None
-
-    def _settled(self, image: NDArray[np.uint8], reading: Reading) -> Reading:
-        """The finder's box and tilt are rough: look again from the landmarks themselves until that changes little."""
-        for _ in range(LOOKS):
-            region = region_of_landmarks(reading.points_px)
-            again = self._net.read(image, region)
-            if again is None:
-                break
-            reading = again
-            if region.is_near(region_of_landmarks(again.points_px)):
-                break
-        return reading
 
     def _effort(self) -> Effort:
         if self._still:
@@ -148,3 +136,16 @@ class FollowingDetector:
         self._fruitless += 1
         if self._age > FORGET_FRAMES:
             self._region = self._last = None
+
+
+def settled(net: LandmarkNet, image: NDArray[np.uint8], reading: Reading) -> Reading:
+    """The finder's box and tilt are rough: look again from the landmarks themselves until that changes little."""
+    for _ in range(LOOKS):
+        region = region_of_landmarks(reading.points_px)
+        again = net.read(image, region)
+        if again is None:
+            break
+        reading = again
+        if region.is_near(region_of_landmarks(again.points_px)):
+            break
+    return reading

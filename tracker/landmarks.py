@@ -29,6 +29,7 @@ from tracker.refined_mesh import Refinement
 from tracker.region import Region
 from tracker.search import FaceChoice, FaceSearch, FoundFace
 from tracker.square import shrink_for, square_of
+from tracker.still import StillDetector
 
 DETECTORS = ("mesh", "task")
 PRESENCE = 0.5  # MediaPipe's own threshold
@@ -61,7 +62,7 @@ def open_detector(
     choice = FaceChoice.parse(face)
     net = SharedNet(_few_nets(name, None if name == "mesh" else model or find_task_file()))
     search = FaceSearch(SharedFinder(), choice)
-    return FollowingDetector(name, net, search, still=still)
+    return StillDetector(name, net, search) if still else FollowingDetector(name, net, search)
 
 
 # The landmark models: a region of a picture in, landmarks out.

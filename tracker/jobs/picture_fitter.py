@@ -108,7 +108,7 @@ class Fitter:
         if not faces:
             return Fitted(None, [empty_result(i, seen) for i, seen in enumerate(pictures)], None, [], [])
         started = time.perf_counter()
-        fit = self.person.fit([seen.landmarks for seen in faces if seen.landmarks is not None])
+        fit = self.person.fit([seen.landmarks for seen in faces if seen.landmarks is not None], depth_tells_turn=True)
         fit_ms = 1e3 * (time.perf_counter() - started) / len(faces)
         gains: list[Gain] = []
         lost: list[str] = []
