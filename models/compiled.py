@@ -5,6 +5,7 @@ it. This one looks at all of them, so that compiled functions may live in files 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from inspect import getfile
 from pathlib import Path
@@ -31,7 +32,8 @@ def compiling(fastmath: bool | frozenset[str], nogil: bool = True) -> Callable[[
 
     def compile_when_called(function: Function) -> Function:
         dispatcher: Any = numba.njit(function, error_model="numpy", fastmath=flags, nogil=nogil)
-        dispatcher._cache = _Cache(function)
+        with suppress(RuntimeError):  # nowhere may it be kept: each process compiles it anew
+            dispatcher._cache = _Cache(function)
         return dispatcher  # type: ignore[no-any-return]
 
     return compile_when_called

@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -86,3 +87,11 @@ def test_what_a_named_tuple_holds_may_change_in_another_file(folder: Path) -> No
 def test_a_broken_number_is_told_from_a_whole_one() -> None:
     assert positive(1.0)
     assert not positive(float("nan"))
+
+
+def test_what_cannot_be_kept_is_compiled_all_the_same() -> None:
+    def double(value: int) -> int:
+        return 2 * value
+
+    nowhere = FunctionType(double.__code__.replace(co_filename="<nowhere>"), {}, "double")
+    assert compiled(nowhere)(21) == 42
