@@ -21,7 +21,7 @@ _NOBODY = 10**9  # so many share the prior that it says nothing: the question is
 @dataclass(frozen=True)
 class PersonConfig:
     every_s: float = 0.2
-    checks_before_verdict: int = 5
+    checks_before_verdict: int = 8
     ordinary_energy: float = 100.0
     # A frame that fits worse counts for less: a hand before the face, or a face that is half seen.
     another_std: float = 0.5
@@ -34,7 +34,7 @@ class PersonConfig:
     usual_after: float = 3.0
     # So many checks without a doubt are worth as much as the code that was learned.
     surprise: float = 12.0
-    surprise_after_break: float = 6.0
+    surprise_after_break: float = 8.0
     # Somebody else is who would gain more by another identity than this, in energy a frame.
     stray: float = 45.0
     # And more by this over the number of checks since the break: the mean of few strays.

@@ -7,9 +7,10 @@ from models.builtin import load_builtin
 from models.types import Identity
 from tests.tracker.actor import Actor, Pose
 from tracker.fit import PersonFitter
-from tracker.person import PersonCheck
+from tracker.person import PersonCheck, PersonConfig
 
 CHECK_S = 0.2
+CHECKS = PersonConfig().checks_before_verdict
 EXPRESSIONS = ({"jawOpen": 0.4}, {"mouthSmileLeft": 0.7, "mouthSmileRight": 0.7}, {"browInnerUp": 0.8})
 
 
@@ -59,12 +60,12 @@ def test_a_head_learned_with_errors_is_no_other_person(fitter: PersonFitter) -> 
     watched = Watched(fitter, actor.shape + error)
     watched.shows(actor, 4)
     watched.check.break_at(watched.time_s, gone=True)
-    watched.shows(actor, 5)
+    watched.shows(actor, CHECKS)
     unusual = watched.check.gain
     watched = Watched(fitter, actor.shape + error)
     watched.shows(actor, 20)
     watched.check.break_at(watched.time_s, gone=True)
-    watched.shows(actor, 5)
+    watched.shows(actor, CHECKS)
     assert watched.check.gain < 0.6 * unusual  # what is usual with a person counts for nothing
 
 
