@@ -65,6 +65,8 @@ def __getattr__(name: str) -> Any:
 def main() -> int:
     """The command `mien`: its exit code comes back, except from `-h` and from words that are no command."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was done is kept
+    # Torch's threads wait by spinning: with one core taken by others, a photo by its pixels took forty times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     gc.set_threshold(700, 100, 100)  # modules stay: to look through all of them as they load takes half a second
     return finish(lambda: parse(sys.argv[1:])())
 
