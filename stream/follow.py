@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import numpy as np
 import torch
 from websockets.asyncio.client import connect
@@ -51,6 +52,8 @@ async def listen(url: str, token: str | None = None, insecure: bool = False) -> 
                 if isinstance(message, Problem) and message.fatal:
                     raise MienError(f"{message.message}; {message.hint}")
                 yield message
+    except msgspec.MsgspecError as error:
+        raise MienError(f"{url}: expected messages of {JSON_SUBPROTOCOL}, got others ({error})") from error
     except ssl.SSLCertVerificationError as error:
         raise MienError(f"{url}: nobody vouches for its certificate ({error.reason}); --insecure accepts it") from error
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
@@ -159,7 +162,7 @@ class Recording:
                 self.welcome = message
             case IdentityMessage():
                 self.identity = message
-            case Params():
+            case Params() if self.welcome is not None:
                 self.frames.append(message)
 
     def arrays(self) -> dict[str, Array]:

@@ -43,9 +43,14 @@ def watch_url(url: str) -> str:
     """The WebSocket address for what a user pasted: http becomes ws, and a server's bare address its newest session."""
     from models.types import MienError
 
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    expected = MienError(f"expected an address such as http://localhost:8080/watch/latest, got '{url}'")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-    if parts.scheme not in schemes or not parts.hostname:
-        raise MienError(f"expected an address such as http://localhost:8080/watch/latest, got '{url}'")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        known = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:  # of brackets and ports that are none
+        raise expected from None
+    if not known:
+        raise expected
     path = parts.path if parts.path.startswith("/watch/") else "/watch/latest"
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))

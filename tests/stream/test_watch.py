@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from models.types import MienError
+from stream.follow import listen
+from stream.protocol import JSON_SUBPROTOCOL
 from stream.watch import watch_url
 from tests.stream.running import Running
 from tests.stream.visitor import visitor
@@ -31,9 +35,26 @@ def test_addresses_as_people_paste_them(given: str, url: str) -> None:
     assert watch_url(given) == url
 
 
-def test_other_addresses_are_explained() -> None:
+@pytest.mark.parametrize("given", ["ftp://localhost", "http://[::1", "localhost:99999", "http://localhost:abc", ""])
+def test_other_addresses_are_explained(given: str) -> None:
     with pytest.raises(MienError, match="expected an address such as http"):
-        watch_url("ftp://localhost")
+        watch_url(given)
+
+
+@pytest.mark.parametrize("message", ["hello", b"\x00\xff", '{"type": "params"}', '{"type": "of another version"}'])
+def test_another_program_there_is_told_from_mien(message: str | bytes) -> None:
+    async def watch_it() -> None:
+        async def answer(socket: ServerConnection) -> None:
+            await socket.send(message)
+            await socket.wait_closed()
+
+        async with serve(answer, "127.0.0.1", 0, subprotocols=[Subprotocol(JSON_SUBPROTOCOL)]) as other:
+            port = next(iter(other.sockets)).getsockname()[1]
+            async for _ in listen(f"ws://127.0.0.1:{port}/watch/latest"):
+                pass
+
+    with pytest.raises(MienError, match="expected messages of"):
+        asyncio.run(watch_it())
 
 
 def test_a_session_is_recorded_and_printed(server: Running, tmp_path: Path) -> None:
