@@ -1,6 +1,5 @@
 """What a server was asked to be, checked: `ServerSettings` is what `mien serve`'s options come to."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from models.types import MienError
 from render.modes import OverlayMode
 from stream.addresses import ANY, is_loopback, is_private, local_addresses
 from stream.security import token_fits_subprotocol
+from tracker.lending import cores
 
 MediaMode = Literal["lan", "internet"]
 
@@ -84,7 +84,7 @@ def chosen_media(mode: MediaMode | None, host: str, behind_proxy: bool) -> Media
 
 def default_sessions() -> int:
     """What the cores can carry."""
-    return max(1, int(len(os.sched_getaffinity(0)) / CORES_PER_SESSION))
+    return max(1, int(cores() / CORES_PER_SESSION))
 
 
 def checked_origins(origins: tuple[str, ...]) -> frozenset[str]:

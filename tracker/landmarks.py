@@ -23,7 +23,7 @@ from models.arkit_names import ARKIT_NAMES
 from models.types import LANDMARK_COUNT, Landmarks, MienError
 from tracker.follow import FollowingDetector, Reading
 from tracker.graphs import MESH_GRAPH, MESH_SIDE, TASK_GRAPH, TASK_SIDE
-from tracker.lending import Lending
+from tracker.lending import Lending, cores
 from tracker.quiet import start_up_notes_hidden
 from tracker.refined_mesh import Refinement
 from tracker.region import Region
@@ -98,7 +98,7 @@ def _few_nets(name: str, file: Path | None) -> "Lending[_RegionNet]":
         with start_up_notes_hidden():
             return TaskNet(file) if file is not None else MeshNet()
 
-    return Lending(open_one, most=os.cpu_count() or 1)
+    return Lending(open_one, most=cores())
 
 
 class _RegionNet:
@@ -261,7 +261,7 @@ class SharedFinder:
     """One for each tracker, of which all use the same few: a look takes milliseconds, and a face once found is followed
     without another, but the models of a finder fill 20 MB."""
 
-    _few = Lending(_open_finder, most=os.cpu_count() or 1)
+    _few = Lending(_open_finder, most=cores())
 
     def __init__(self) -> None:
         with self._few.one():  # opened now, not in a live frame

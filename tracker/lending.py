@@ -1,6 +1,7 @@
 """What many need for a moment each, and nobody for long: opened when first wanted, lent, and kept for the next."""
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ class _Closable(Protocol):
 
 
 T = TypeVar("T", bound=_Closable)
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class Lending(Generic[T]):
