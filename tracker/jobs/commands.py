@@ -202,7 +202,7 @@ class Bench:
     """Fewer people, shorter clips: a look within a minute, not a measurement."""
 
     only: Annotated[tuple[str, ...], arg(metavar="NAMES", help_behavior_hint="")] = ()
-    """Some of heads, fast, truth, clips. Otherwise all."""
+    """Some of heads, fast, draw, truth, clips. Otherwise all."""
 
     def run(self) -> None:
         from tracker.jobs.bench import Settings, bench

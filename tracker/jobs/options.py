@@ -48,7 +48,7 @@ class Options:
     """Learn no skin: no texture.png, none on head.glb, and --identity wears none."""
 
     mode: FitMode = "landmark"
-    """photometric: from the landmarks' answer on to the pixels, in 0.4 s a picture and 0.12 s a frame."""
+    """photometric: from the landmarks' answer on to the pixels, some tenths of a second a picture or frame."""
 
     texture_space: Annotated[str | None, FILE] = None
     """Statistics of skins that explain this one: a file of `mien texture-space`, or, for FLAME heads,
