@@ -39,45 +39,43 @@ def seen_from_outside(vertices: Floats, triangles: Ids) -> Mask:
 
 def _seen_area(vertices: Floats, triangles: Ids, directions: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Area of each triangle's front and back [F] as seen, summed over the directions."""
-    cell = float(np.ptp(vertices, axis=0).max()) / CELLS or 1.0
     if not len(triangles):
         return np.zeros(0), np.zeros(0)
+    vertices = vertices - (vertices.min(0) / 2 + vertices.max(0) / 2)  # far from the origin cells are told by rounding
+    cell = float(np.ptp(vertices, axis=0).max()) / CELLS or 1.0
     points, owners = sample_triangles(vertices, triangles, np.arange(len(triangles)), cell / 2)
     vectors = triangle_vectors(vertices, triangles)
     normals = unit(vectors)[owners]
     share = (np.linalg.norm(vectors, axis=1) / np.bincount(owners, minlength=len(triangles)))[owners]
     front, back = np.zeros(len(triangles)), np.zeros(len(triangles))
-    middle = (vertices.min(0) + vertices.max(0)) / 2
-    reach = int(np.linalg.norm(points - middle, axis=1).max() / cell) + 3  # cells
+    reach = int(np.linalg.norm(points, axis=1).max() / cell) + 3  # cells
     depth = np.empty((2 * reach, 2 * reach))
     for direction in directions:
         across = np.cross(direction, (0.0, 1.0, 0.0) if abs(direction[1]) < 0.9 else (1.0, 0.0, 0.0))
         across /= np.linalg.norm(across)
         axes = np.stack([across, np.cross(direction, across), direction])
-        corner = np.floor(axes[:2] @ middle / cell).astype(np.int64) - reach
         depth.fill(-np.inf)
-        _add_seen(points, normals, share, owners, axes, cell, corner, depth, front, back)
+        _add_seen(points, normals, share, owners, axes, cell, depth, front, back)
     return front, back
 
 
 @exactly
 def _add_seen(
-    points: Any, normals: Any, share: Any, owners: Any, axes: Any, cell: float, corner: Any, depth: Any, front: Any,
-    back: Any,
-) -> None:  # fmt: skip
+    points: Any, normals: Any, share: Any, owners: Any, axes: Any, cell: float, depth: Any, front: Any, back: Any
+) -> None:
     """Add to the triangles' `front` and `back` [F] what is seen of their samples [N] from where the last of the axes
-    [3, 3] points. `depth`: a grid of cells, and `corner` where it begins.
+    [3, 3] points. `depth`: a grid of cells around the origin.
 
     A sample is seen if none in its cell, or in those beside it, which close the holes, is much nearer.
     """
     for point in range(len(points)):
-        row, column, near = _place(points, point, axes, cell, corner)
+        row, column, near = _place(points, point, axes, cell, len(depth))
         depth[row, column] = max(depth[row, column], near)
     for point in range(len(points)):
         cosine = normals[point, 0] * axes[2, 0] + normals[point, 1] * axes[2, 1] + normals[point, 2] * axes[2, 2]
         if not abs(cosine) > FACING:
             continue
-        row, column, near = _place(points, point, axes, cell, corner)
+        row, column, near = _place(points, point, axes, cell, len(depth))
         nearest = near
         for i in range(row - 1, row + 2):
             for j in range(column - 1, column + 2):
@@ -91,12 +89,13 @@ def _add_seen(
 
 
 @exactly
-def _place(points: Any, point: Any, axes: Any, cell: float, corner: Any) -> Any:
-    """Row and column of its cell, and how near it is."""
+def _place(points: Any, point: Any, axes: Any, cell: float, side: Any) -> Any:
+    """Row and column of its cell, which is none at the edge of the grid, and how near it is."""
     x, y, z = points[point, 0], points[point, 1], points[point, 2]
-    row = floor((x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) / cell) - corner[0]
-    column = floor((x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) / cell) - corner[1]
-    return row, column, x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
+    row = floor((x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) / cell) + side // 2
+    column = floor((x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) / cell) + side // 2
+    near = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
+    return min(max(row, 1), side - 2), min(max(column, 1), side - 2), near
 
 
 def _sphere(count: int) -> Floats:

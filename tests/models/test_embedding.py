@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.embedding import find_embedding
 from models.embedding.closest import SurfaceIndex, project_to_triangles
 from models.embedding.fit import Fit, fit_template
-from models.embedding.outer import outward, seen_from_outside
+from models.embedding.outer import _seen_area, outward, seen_from_outside
 from models.embedding.parts import find_eyeballs, find_parts, fit_sphere, shells_over_eyes
 from models.embedding.similarity import Similarity, align, align_robustly
 from models.head import embed
@@ -104,6 +104,21 @@ def test_parts_wound_inside_out_are_turned() -> None:
     vertices = np.concatenate([outer, outer + np.array((0.3, 0, 0))])
     both = np.concatenate([triangles, triangles[:, ::-1] + len(outer)])
     np.testing.assert_array_equal(outward(vertices, both), np.concatenate([triangles, triangles + len(outer)]))
+
+
+def test_what_is_seen_of_a_mesh_is_the_same_far_away() -> None:
+    vertices, triangles = bumpy_ball(0.1, 30)
+    vertices = np.round(vertices * 2**16) / 2**16  # to stay itself where it is moved to
+    directions = [np.array((0.0, 0.0, 1.0)), np.array((0.6, 0.0, 0.8))]
+    for far in (2.0**8, 2.0**34):
+        areas = _seen_area(vertices + far, triangles, directions)
+        np.testing.assert_array_equal(areas, _seen_area(vertices, triangles, directions))
+
+
+def test_a_mesh_as_small_as_rounding_is_looked_at_too() -> None:
+    corners, triangles = np.random.default_rng(0).integers(0, 3, (60, 3)), np.arange(60).reshape(20, 3)
+    small = 1e6 + np.spacing(1e6) * corners
+    np.testing.assert_array_equal(outward(small, triangles), outward(corners.astype(float), triangles))
 
 
 def test_a_sphere_is_told_from_a_cap_and_from_a_box() -> None:
