@@ -51,6 +51,7 @@ def test_a_photo_gives_its_head(photo: Path, tmp_path: Path) -> None:
     assert arrays["blendshapes"][0, list(arrays["blendshape_names"]).index("mouthSmileLeft")] > 0.2
     report = json.loads((folder / "report.json").read_text())
     assert report["with_face"] == 1
+    assert 20 < report["sureness"][0] <= 36
     assert report["metrics"]["error_median"] == pytest.approx(100 * arrays["error_iod"][0], rel=0.01)
 
 

@@ -19,6 +19,10 @@ from tracker.jobs.results import write_identity
 from tracker.jobs.texture_files import skin_arrays, texture_space_facts, write_texture
 from tracker.jobs.track_rows import TrackRows
 from tracker.metrics import Series, landmark_errors
+from tracker.still import sureness
+
+MOST_SURE = 36.0  # beyond it, odds cannot be told from certainty
+DOUBTFUL = 16.0  # below it, turns of filmed heads were off by 7 degrees and more
 
 
 def fit(paths: tuple[Path, ...], options: FitOptions) -> None:
@@ -63,6 +67,9 @@ def fit_one(path: Path, folder: Path, fitter: Fitter) -> None:
     write_results(output_folder(folder), [seen], fitted, fitter)
     error = fitted.results[0].error_iod
     print(f"{path}: {'no face' if error is None else f'landmark error {100 * error:.2f} % of the IOD'}")
+    sure = sureness_of(seen)
+    if sure is not None and sure < DOUBTFUL:
+        print(f"{path}: hard to read; its head's turn may be off by ten degrees or more")
     for line in fitted.lost:
         print(f"lost: {line}")
 
@@ -127,6 +134,7 @@ def picture_report(pictures: list[Seen], fitted: Fitted, fitter: Fitter) -> dict
     return {
         "schema": 1,
         **what_was_done([(seen.path, seen.sha256) for seen in pictures], fitter),
+        "sureness": [sureness_of(seen) for seen in pictures],
         "with_face": sum(result.params is not None for result in results),
         "lost": fitted.lost,
         "identity": identity_facts(fitted.identity),
@@ -138,6 +146,11 @@ def picture_report(pictures: list[Seen], fitted: Fitted, fitter: Fitter) -> dict
         },
         "limits": LIMITS,
     }
+
+
+def sureness_of(seen: Seen) -> float | None:
+    """The detector's: the logarithm of its odds that it reads a face. None where it found none."""
+    return None if seen.landmarks is None else min(sureness(seen.landmarks.presence), MOST_SURE)
 
 
 def is_done(folder: Path, path: Path, fitter: Fitter) -> bool:
