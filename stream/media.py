@@ -1,7 +1,7 @@
 """One WebRTC connection: a browser's camera in, the overlay back. A new offer makes a new one; there is no ICE restart.
 
 Decoded frames go to `on_frame` as they come, the next file is `stream/session.py`. The two private fields of aiortc
-read here are those of the version that pyproject.toml pins; `tests/stream/test_media.py` checks what they tell.
+read here are those of the version that pyproject.toml pins; `tests/stream/test_live.py` checks what they tell.
 """
 
 import asyncio
@@ -30,12 +30,16 @@ from stream.latest import AsyncLatest
 from stream.logs import event
 from stream.protocol import RTP_WRAP, Candidate
 
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 8.0  # aioice gives up a silent STUN or TURN server after 5, and then answers without it
 CLOSE_WITHIN_S = 2.0
 
 
 class NoVideoCodec(Exception):
     """The offer has no VP8, the one codec that is spoken here."""
+
+
+class NoAnswerInTime(Exception):
+    """This server did not find its own ways out soon enough: nothing that the offer is to blame for."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Connection:
         return self._transceiver is not None and self._transceiver.currentDirection == "sendrecv"
 
     async def answer(self, offer: str) -> str:
-        """SDP in, SDP out; raises BadOffer or NoVideoCodec for what cannot be answered."""
+        """SDP in, SDP out; raises BadOffer, NoVideoCodec or NoAnswerInTime for what cannot be answered."""
         checked = sdp_text.checked_offer(offer, self._settings.keep_candidates)
         self._peer.on("track", self._take_track)
         self._peer.on("connectionstatechange", self._changed)
@@ -139,6 +143,8 @@ class Connection:
                 await self._peer.setLocalDescription()
         except OperationError as error:
             raise NoVideoCodec("expected an offer with VP8 among its video codecs, got one without") from error
+        except TimeoutError as error:
+            raise NoAnswerInTime(f"expected an answer within {ANSWER_WITHIN_S:.0f} s, got none") from error
         except asyncio.CancelledError:
             raise
         except Exception as error:  # aiortc's parser meets malformed texts with whatever they trip over

@@ -21,7 +21,7 @@ from render.texture import Texture
 from stream.engine import Engine
 from stream.listeners import Listeners
 from stream.logs import event
-from stream.media import Connection, MediaSettings, NoVideoCodec
+from stream.media import Connection, MediaSettings, NoAnswerInTime, NoVideoCodec
 from stream.metrics import Metrics
 from stream.outbox import Outbox, Update
 from stream.protocol import (
@@ -149,7 +149,7 @@ class Session:
     # What the socket's messages ask for.
 
     async def offer(self, message: Offer) -> str:
-        """A new connection in place of the last one; SDP out. Raises BadOffer or NoVideoCodec."""
+        """A new connection in place of the last one; SDP out. Raises as `answer` does."""
         await self._end_media()
         connection = Connection(self._media, self._arrived, self._tell_state, self._encoded)
         self._connection = connection
@@ -157,7 +157,7 @@ class Session:
         self._told_blocked = False
         try:
             answer = await connection.answer(message.sdp)
-        except (BadOffer, NoVideoCodec):
+        except (BadOffer, NoVideoCodec, NoAnswerInTime):
             await self._end_media()
             raise
         if self._connection is not connection or self.closed:  # the socket went away meanwhile

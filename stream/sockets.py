@@ -13,7 +13,7 @@ from render.borrowed import forget_borrowed
 from render.modes import OVERLAY_MODES
 from stream.hub import Full, Hub
 from stream.logs import event
-from stream.media import NoVideoCodec
+from stream.media import NoAnswerInTime, NoVideoCodec
 from stream.outbox import Outbox, emptied
 from stream.protocol import (
     BINARY_SUBPROTOCOL,
@@ -181,6 +181,9 @@ class _Conversation:
             self._session.tell_own_state()
         except NoVideoCodec as error:
             self._inbox.complain("codec", str(error), "offer VP8; every browser has it", counts=False)
+        except NoAnswerInTime as error:
+            hint = "the server is overloaded, or its STUN or TURN server is; offer again later"
+            self._inbox.complain("media_timeout", str(error), hint, counts=False)
         except BadOffer as error:
             self._inbox.complain("bad_sdp", str(error), "send RTCPeerConnection.localDescription.sdp as it is")
 

@@ -18,7 +18,7 @@ from stream.media import MediaSettings
 from stream.metrics import Metrics
 from stream.session import Session
 from tests.stream.running import PATIENT, Running, running, soon, tracking_threads
-from tests.stream.visitor import Message, Visitor, visitor
+from tests.stream.visitor import OFFER, Message, Visitor, visitor
 from tracker.tracker import HeadTracker
 
 
@@ -154,11 +154,8 @@ def test_an_identity_is_kept_that_was_told_before_a_frame_was_tracked_with_it(en
 # Hostile words.
 
 
-OFFER = (Path(__file__).parent / "offer.sdp").read_text()  # a Chromium's, always the same: so are the ways to spoil it
-
-
 def test_changed_offers_never_stop_the_server(server: Running) -> None:
-    """Lines of a real offer are dropped, doubled, swapped and spoiled."""
+    """Lines of a real offer are dropped, doubled, swapped and spoiled, in the same ways each time."""
 
     async def visit() -> None:
         for seed in range(60):

@@ -7,7 +7,7 @@ import pytest
 
 from stream.engine import Engine
 from tests.stream.running import Running, running
-from tests.stream.visitor import visitor
+from tests.stream.visitor import OFFER, visitor
 
 
 def test_the_third_bad_message_closes(server: Running) -> None:
@@ -58,6 +58,22 @@ def test_an_offer_without_vp8_is_told_so(server: Running) -> None:
             lines = guest.peer.localDescription.sdp.replace("VP8", "VP9").replace("H264", "AV1")
             await guest.say(type="offer", sdp=lines)
             assert (await guest.hear("error"))["code"] == "codec"
+
+    asyncio.run(visit())
+
+
+def test_offers_that_get_no_answer_in_time_do_not_count(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit() -> None:
+        async with visitor(server.url) as guest:
+            await guest.hello()
+            with monkeypatch.context() as hurry:
+                hurry.setattr("stream.media.ANSWER_WITHIN_S", 0.0)
+                for _ in range(4):
+                    await guest.say(type="offer", sdp=OFFER)
+                await guest.hear("error", 4)
+            assert {error["code"] for error in guest.of("error")} == {"media_timeout"}
+            await guest.show_face()
+            await guest.hear("params")
 
     asyncio.run(visit())
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.stream.clip import clip, read_barcode, with_barcode
 
 Message = dict[str, Any]
+OFFER = (Path(__file__).parent / "offer.sdp").read_text()  # a Chromium's
 STEP = 3000  # 90 kHz ticks a frame
 PATIENCE_S = 90.0  # for what must come, on a machine that may be slow and busy: no test says how soon
 
