@@ -51,7 +51,8 @@ def write_video(
     """H.264 where there is an encoder, MPEG-4 otherwise. Odd sizes are kept by a format that can."""
     height, width = pictures[0].shape[:2]
     odd = width % 2 or height % 2
-    with av.open(str(path), "w") as output:
+    before_zero = times_s is not None and times_s[0] < 0
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"} if before_zero else {}) as output:
         stream = output.add_stream("mjpeg" if odd else "libx264", rate=fps)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuvj444p" if odd else "yuv420p"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tracker.people import swaying, write_video
 from tracker.jobs.overlay_video import OverlayVideo, _even_size
+from tracker.jobs.reading import open_video
 
 
 def test_frames_keep_their_times_and_even_sizes(tmp_path: Path) -> None:
@@ -23,12 +24,13 @@ def test_frames_keep_their_times_and_even_sizes(tmp_path: Path) -> None:
     assert {(frame.width, frame.height) for frame in frames} == {(320, 240)}
 
 
-def test_a_late_beginning_is_at_zero_with_its_sound(tmp_path: Path) -> None:
-    times = [5000 + 0.04 * k for k in range(10)]
-    source = write_video(tmp_path / "a.mkv", swaying(10), times, sound=True)
+@pytest.mark.parametrize(("begin_s", "kind"), [(5000, "mkv"), (-0.5, "ts")])
+def test_any_beginning_is_at_zero_with_its_sound(tmp_path: Path, begin_s: float, kind: str) -> None:
+    times = [begin_s + 0.04 * k for k in range(10)]
+    source = write_video(tmp_path / f"a.{kind}", swaying(10), times, sound=True)
     with OverlayVideo(tmp_path / "overlay.mp4", source, 25) as overlay:
-        for picture, time_s in zip(swaying(10), times, strict=True):
-            overlay.add(picture, time_s)
+        for frame in open_video(source):
+            overlay.add(frame.image, frame.time_s)
     assert overlay.error is None
     with av.open(str(tmp_path / "overlay.mp4")) as video:
         assert [frame.time for frame in video.decode(video=0)] == pytest.approx(np.arange(10) / 25, abs=0.07)

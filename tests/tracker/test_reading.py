@@ -6,6 +6,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 
 from models.types import Frame, MienError
 from tests.tracker.people import Picture, swaying, write_video
-from tracker.jobs.reading import find_pictures, open_video, read_picture
+from tracker.jobs.reading import _time, find_pictures, open_video, read_picture
 
 SQUARES = np.zeros((40, 60, 3), np.uint8)  # red above left, green above right, blue below
 SQUARES[:20, :30, 0] = SQUARES[:20, 30:, 1] = SQUARES[20:, :, 2] = 255
@@ -212,6 +213,28 @@ def test_a_late_beginning_is_no_loss(tmp_path: Path) -> None:
     assert [frame.time_s for frame in video] == pytest.approx([1000 + 0.04 * k for k in range(5)])
     assert video.frames_promised == 5
     assert not video.lost
+
+
+def test_a_beginning_before_zero_keeps_its_times(tmp_path: Path) -> None:
+    times = [-0.5 + 0.04 * k for k in range(20)]
+    video = open_video(write_video(tmp_path / "a.ts", swaying(20), times))
+    assert [frame.time_s for frame in video] == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("noted", "told"),
+    [
+        ((None, None, 0.5, None), (0, 0.04, 0.5, 0.54)),
+        ((-0.5, None, -0.6, 1), (-0.5, -0.46, -0.42, 1)),
+        ((-0.5, -0.46, 0, 0), (-0.5, -0.46, 0, 0.04)),
+    ],
+)
+def test_times_increase_whatever_the_file_notes(noted: tuple[float | None, ...], told: tuple[float, ...]) -> None:
+    last, times = -np.inf, []
+    for time in noted:
+        last = _time(SimpleNamespace(time=time), last, 25)
+        times.append(last)
+    assert times == pytest.approx(told)
 
 
 def test_a_cut_off_video_gives_what_is_there_and_says_what_is_lost(tmp_path: Path) -> None:

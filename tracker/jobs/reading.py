@@ -4,6 +4,7 @@ A file is never trusted: formats that run programs or name other files are not o
 memory than a picture of 100 million pixels takes.
 """
 
+import math
 import struct
 import threading
 import warnings
@@ -149,7 +150,7 @@ class Video:
 
     def _decode(self) -> Iterator[Frame]:
         broken = index = 0
-        time_s = -1 / self.fps
+        time_s = -math.inf
         with open_container(self.path) as container:
             stream = _video_stream(container, self.path)
             for picture, error in _pictures(container, stream):
@@ -232,7 +233,9 @@ def _pictures(container: Any, stream: Any) -> Iterator[tuple[Any, int]]:
 def _time(picture: Any, last_s: float, fps: float) -> float:
     """The picture's time in the source; where it has none, or one that runs backwards, a frame after the last."""
     time_s = picture.time
-    return float(time_s) if time_s is not None and time_s > last_s else last_s + 1 / fps
+    if time_s is not None and time_s > last_s:
+        return float(time_s)
+    return last_s + 1 / fps if math.isfinite(last_s) else 0.0
 
 
 def _as_shown(picture: Any, pixel_shape: Fraction | None) -> NDArray[np.uint8]:
