@@ -128,6 +128,17 @@ def test_output_goes_to_a_file_of_the_right_name_in_a_folder(tmp_path: Path) -> 
         output_file(tmp_path / "a.txt", ".npz", ".csv")
     with pytest.raises(MienError, match="expected an existing folder"):
         output_file(tmp_path / "none" / "a.npz", ".npz")
+    (tmp_path / "dir.npz").mkdir()
+    with pytest.raises(MienError, match="but a folder stands there"):
+        output_file(tmp_path / "dir.npz", ".npz")
+    with pytest.raises(MienError, match="File name too long"):
+        output_file(tmp_path / f"{'a' * 250}.npz", ".npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["dir.npz"]
+
+
+def test_output_to_a_folder_that_cannot_be_written_to_is_refused() -> None:
+    with pytest.raises(MienError, match="expected a place to write to"):
+        output_file(Path("/proc/a.npz"), ".npz")  # not even by root
 
 
 def test_output_goes_to_a_folder(tmp_path: Path) -> None:

@@ -24,17 +24,28 @@ def output_file(path: Path, *endings: str) -> Path:
         raise MienError(f"{path}: expected a name that ends in {', '.join(endings)}")
     if not path.parent.is_dir():
         raise MienError(f"{path}: expected an existing folder, but there is no {path.parent}; make it first")
+    try:
+        _part(path).touch()
+        _part(path).unlink()
+    except OSError as error:
+        raise MienError(f"{path}: expected a place to write to, but: {error.strerror}; choose another") from error
+    if path.is_dir():
+        raise MienError(f"{path}: expected a file to write to, but a folder stands there; choose another name")
     return path
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """All or nothing: what is half-written never stands under the final name."""
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     try:
         part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
