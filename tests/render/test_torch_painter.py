@@ -91,8 +91,9 @@ def test_the_cpu_draws_where_no_gpu_can(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.skipif(bool(missing("cuda")), reason=str(missing("cuda")))
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_gpu_is_waited_for_once(look: str) -> None:
+def test_a_gpu_is_waited_for_once(look: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch names every wait but the one that is asked for; the rasteriser's own are not torch's."""
+    monkeypatch.delenv(CHOICE, raising=False)
     painter = open_painter(HEAD, "cuda", surface())
     draw_once(painter, look)
     torch.cuda.set_sync_debug_mode("error")

@@ -16,7 +16,7 @@ from models.types import Identity, State, TrackResult
 from render.modes import OverlayMode
 from render.overlay import OverlayRenderer
 from render.painter import open_painter
-from render.rasterizer import missing
+from render.rasterizer import chosen
 from render.studio import Shot, film, random_person, random_stage
 from render.studio.motion import talking
 from render.texture import Texture
@@ -36,7 +36,7 @@ def measure_overlay(settings: Settings, tell: Tell) -> Iterator[Row]:
     head = load_head()
     person = random_person(head, SEED)
     # A GPU's work is waited for; the CPU's is that of this thread, whatever else runs here.
-    devices = {"": ("cpu", time.thread_time)} | ({} if missing("cuda") else {"gpu.": ("cuda", time.perf_counter)})
+    devices = {"": ("cpu", time.thread_time)} | ({"gpu.": ("cuda", time.perf_counter)} if gpu_draws() else {})
     frames = QUICK_FRAMES if settings.quick else FRAMES
     for done, (name, size) in enumerate(SIZES.items(), 1):
         stage = random_stage(SEED, size, face_px=FACE * size[1])
@@ -47,6 +47,10 @@ def measure_overlay(settings: Settings, tell: Tell) -> Iterator[Row]:
             for mode in MODES:
                 yield Row(f"draw.{place}{mode}{name}", draw_ms(renderer, shots, identity, mode, clock))
         tell(done, len(SIZES))
+
+
+def gpu_draws() -> bool:
+    return torch.cuda.is_available() and chosen(torch.device("cuda")) == "cuda"
 
 
 def draw_ms(
