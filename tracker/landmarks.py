@@ -51,9 +51,15 @@ class LandmarkDetector(Protocol):
 
 
 def open_detector(
-    name: str = "mesh", *, still: bool = False, face: str = "largest", model: Path | None = None
+    name: str = "mesh",
+    *,
+    still: bool = False,
+    upright: bool = False,
+    face: str = "largest",
+    model: Path | None = None,
 ) -> LandmarkDetector:
-    """`still` looks for a face afresh in every picture; otherwise the face is followed through a video.
+    """`still` looks for a face afresh in every picture, turned by quarters too unless they are all `upright`; otherwise
+    the face is followed through a video.
 
     `face`: largest, centre, or a number counted from the left of the picture. `model`: where `task` has its file.
     """
@@ -62,7 +68,9 @@ def open_detector(
     choice = FaceChoice.parse(face)
     net = SharedNet(_few_nets(name, None if name == "mesh" else model or find_task_file()))
     search = FaceSearch(SharedFinder(), choice)
-    return StillDetector(name, net, search) if still else FollowingDetector(name, net, search)
+    if still and not upright:
+        return StillDetector(name, net, search)
+    return FollowingDetector(name, net, search, still=still)
 
 
 # The landmark models: a region of a picture in, landmarks out.

@@ -14,9 +14,10 @@ from models.head import embed, pose_head, shape_head
 from models.head_file import read_head, save_head
 from models.types import MienError
 from tests.models.builtin import builtin_head, builtin_template, bumpy_ball, person, turn
-from tracker.jobs.face_on_mesh import find_face
+from tracker.jobs.face_on_mesh import CLOSE_ROUNDS, CLOSE_VIEWS, WHOLE, find_face
 from tracker.jobs.import_head import import_mesh
 from tracker.landmarks import open_detector
+from tracker.search import Effort, FaceSearch, FoundFace
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def test_the_face_of_a_whole_body_is_found() -> None:
     body = np.concatenate([vertices, trunk * (2, 5, 1.2) + np.array((0, -0.75, -0.06))])
     triangles = np.concatenate([builtin_template().triangles, sides + len(vertices)])
     usual = embed(builtin_head().embedding, builtin_head().template).double().numpy()
-    detector = open_detector(still=True)
+    detector = open_detector(still=True, upright=True)
     face = find_face(body, triangles, usual, detector, lambda done, total: None)
     detector.close()
     assert face is not None
@@ -72,9 +73,25 @@ def test_the_face_of_a_whole_body_is_found() -> None:
     assert np.median(np.linalg.norm(face.points - truth, axis=1)[seen]) < 0.004
 
 
-def test_a_mesh_without_a_face_is_told(tmp_path: Path) -> None:
+def test_a_mesh_without_a_face_is_told_after_one_search_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched, all_faces = [], FaceSearch.all_faces
+
+    def counted(search: FaceSearch, image: NDArray[np.uint8], effort: Effort) -> list[FoundFace]:
+        searched.append(effort)
+        return all_faces(search, image, effort)
+
+    monkeypatch.setattr(FaceSearch, "all_faces", counted)
     with pytest.raises(MienError, match="no face was seen"):
         import_mesh(write_obj(tmp_path / "ball.obj", *bumpy_ball(rings=30)))
+    assert len(searched) <= 6 * len(WHOLE[1]) + CLOSE_ROUNDS * len(CLOSE_VIEWS)
+
+
+@pytest.mark.parametrize("far", ["2e9", "-1e200", "inf"])
+def test_coordinates_too_large_to_reckon_with_are_told(tmp_path: Path, far: str) -> None:
+    mesh = write_obj(tmp_path / "far.obj", *bumpy_ball(rings=30))
+    mesh.write_text(f"v 0 {far} 0\n" + mesh.read_text())
+    with pytest.raises(MienError, match=r"far\.obj: expected (coordinates between|.* finite numbers)"):
+        import_mesh(mesh)
 
 
 def test_too_coarse_a_mesh_is_told(tmp_path: Path) -> None:

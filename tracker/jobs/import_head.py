@@ -27,6 +27,7 @@ from tracker.jobs.progress import progress_bar
 from tracker.landmarks import open_detector
 
 FEWEST_TRIANGLES, MOST_TRIANGLES = 400, 1_000_000
+FARTHEST = 1e9  # from the origin, in any unit: no head is measured so, and farther off areas overflow
 UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
 EYES_M = (0.07, 0.115)  # between the outer eye corners of anybody
 USUAL_EYES_M = 0.09
@@ -72,6 +73,11 @@ def _checked(path: Path, mesh: ObjMesh) -> ObjMesh:
         raise MienError(
             f"{path}: expected at most {MOST_TRIANGLES} triangles, got {len(mesh.triangles)}; simplify the mesh first"
         )
+    if not (np.abs(mesh.vertices) <= FARTHEST).all():
+        raise MienError(
+            f"{path}: expected coordinates between -{FARTHEST:.0e} and {FARTHEST:.0e}, got larger ones; "
+            "scale the mesh down, and move it to the origin"
+        )
     size = np.linalg.norm(triangle_vectors(mesh.vertices, mesh.triangles), axis=1)
     extent = float(np.ptp(mesh.vertices[mesh.triangles.ravel()], axis=0).max()) if len(mesh.triangles) else 0.0
     kept = np.flatnonzero(size > 1e-12 * extent**2)
@@ -109,7 +115,7 @@ def _without_shells(mesh: ObjMesh) -> tuple[ObjMesh, int]:
 
 
 def _find_face(path: Path, mesh: ObjMesh, usual: Floats) -> FaceOnMesh:
-    detector = open_detector("mesh", still=True)
+    detector = open_detector("mesh", still=True, upright=True)  # it is shown the mesh turned every way already
     try:
         with progress_bar("looking for the face", "views") as tell:
             face = find_face(mesh.vertices, mesh.triangles, usual, detector, tell)
