@@ -45,9 +45,9 @@ class TooLarge:
 class Decoded:
     """Stands in a frame's `opaque`, and goes with it."""
 
-    def __init__(self, decode_ms: float, overtaken: int) -> None:
+    def __init__(self, decode_ms: float) -> None:
         self.decode_ms = decode_ms
-        self.overtaken = overtaken  # frames since the one before that were decoded and not handed on
+        self.overtaken = 0  # frames since the one before that were decoded and not handed on
 
 
 class LimitedVp8Decoder(Vp8Decoder):
@@ -68,7 +68,7 @@ class LimitedVp8Decoder(Vp8Decoder):
                 later = (follower.rtp_timestamp - encoded_frame.rtp_timestamp) & 0xFFFFFFFF
                 follower.timestamp = encoded_frame.timestamp + later
                 frames += self._decode_one(follower)
-        return frames
+        return self._newest(frames)
 
     def _decode_one(self, encoded: JitterFrame) -> list[Frame]:
         if not encoded.data:  # libav takes an empty packet for the end of the stream
@@ -79,16 +79,19 @@ class LimitedVp8Decoder(Vp8Decoder):
         started_s = time.perf_counter()
         frames = super().decode(encoded)
         decode_ms = 1e3 * (time.perf_counter() - started_s)
-        return [frame for frame in frames if self._hands_on(frame, decode_ms)]
+        for frame in frames:
+            frame.opaque = Decoded(decode_ms)
+        return frames
 
-    def _hands_on(self, frame: Frame, decode_ms: float) -> bool:
-        if len(self._living) >= MOST_LIVING:
-            self._overtaken += 1
-            return False
-        frame.opaque = note = Decoded(decode_ms, self._overtaken)
-        self._living.add(note)
-        self._overtaken = 0
-        return True
+    def _newest(self, frames: list[Frame]) -> list[Frame]:
+        """As many as there is room for."""
+        overtaken = max(0, len(frames) + len(self._living) - MOST_LIVING)
+        self._overtaken += min(overtaken, len(frames))
+        for frame in frames[overtaken:]:
+            if isinstance(note := frame.opaque, Decoded):
+                note.overtaken, self._overtaken = self._overtaken, 0
+                self._living.add(note)
+        return frames[overtaken:]
 
     def _refusal(self, size: tuple[int, int], timestamp: int) -> Frame:
         frame = VideoFrame(16, 16, "yuv420p")

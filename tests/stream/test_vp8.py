@@ -69,6 +69,16 @@ def test_frames_that_nobody_takes_are_not_piled_up() -> None:
     assert read_barcode(seen.to_ndarray(format="rgb24").astype(np.uint8)) == 20
 
 
+def test_of_a_burst_the_newest_are_handed_on() -> None:
+    encoder, count = QuickVp8Encoder(), vp8.MOST_LIVING + 8
+    first, *others = [encoded(encoder, frame(number)) for number in range(count)]
+    first.followers = others
+    seen = LimitedVp8Decoder().decode(first)
+    assert [picture.pts for picture in seen] == [3001 * number for number in range(8, count)]
+    notes = [picture.opaque for picture in seen]
+    assert [note.overtaken for note in notes if isinstance(note, Decoded)] == [8] + [0] * (vp8.MOST_LIVING - 1)
+
+
 def test_a_picture_over_the_limit_is_not_decoded() -> None:
     vp8.install(None, 400 * 400)
     key = encoded(QuickVp8Encoder(), frame(0))
