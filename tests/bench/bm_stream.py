@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,35 +93,38 @@ FORGET = "() => Object.assign(window.seen, { captures: {}, params: {}, overlays:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """`mien serve` as users run it, ready."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     words = [sys.executable, "mien.py", "serve", "--port", str(port), *options]
-    program = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    assert program.stderr is not None
-    try:
-        while "Stop with" not in (line := program.stderr.readline()):
-            if not line:
-                sys.exit("the server did not start")
-        yield program, f"http://localhost:{port}"
-    finally:
-        program.terminate()
-        program.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "server.log"
+        with file.open("wb") as log:  # a pipe that nobody reads would fill, and the server stand still
+            program = subprocess.Popen(words, cwd=ROOT, stderr=log)
+        try:
+            while "Stop with" not in (told := file.read_text()):
+                if program.poll() is not None:
+                    sys.exit(f"the server did not start:\n{told}")
+                time.sleep(0.1)
+            yield program, f"http://localhost:{port}"
+        finally:
+            program.terminate()
+            program.wait()
 
 
-def cpu_ms(program: subprocess.Popen[str]) -> float:
+def cpu_ms(program: subprocess.Popen[bytes]) -> float:
     fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
     return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def memory_mb(program: subprocess.Popen[str]) -> float:
+def memory_mb(program: subprocess.Popen[bytes]) -> float:
     lines = Path(f"/proc/{program.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
-def measure(page: Any, program: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+def measure(page: Any, program: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
     """What came in a while, and how long after its picture was captured."""
     page.evaluate(FORGET)
     before_ms = cpu_ms(program)
