@@ -6,7 +6,7 @@ read here are those of the version that pyproject.toml pins; `tests/stream/test_
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiortc import (
@@ -46,8 +46,9 @@ class NoAnswerInTime(Exception):
 class MediaSettings:
     """What all connections of a server have in common."""
 
-    ice_servers: tuple[RTCIceServer, ...] = ()
-    # Never aiortc's default, which asks a public STUN server: a machine without internet would wait for it.
+    ice_servers: Callable[[], Sequence[RTCIceServer]] = tuple
+    # Asked for each connection: credentials end. Never aiortc's default, which asks a public STUN server: a machine
+    # without internet would wait for it.
     keep_candidates: bool = False
     start_kilobits: int | None = None
     # Asked of the browser in the answer.
@@ -108,7 +109,7 @@ class Connection:
     ) -> None:
         self._settings = settings
         self._on_frame, self._on_change, self._on_encoded = on_frame, on_change, on_encoded
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=list(settings.ice_servers)))
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=list(settings.ice_servers())))
         self._overlay = OverlayTrack(self._sent)
         self._transceiver: RTCRtpTransceiver | None = None
         self._sender: RTCRtpSender | None = None

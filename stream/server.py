@@ -92,9 +92,12 @@ def make_service(settings: ServerSettings) -> Service:
 
 def make_hub(service: Service, engine: Engine) -> Hub:
     settings = service.settings
-    relays = [RTCIceServer(server.urls, server.username, server.credential) for server in service.ice_servers()]
+
+    def relays() -> list[RTCIceServer]:
+        return [RTCIceServer(server.urls, server.username, server.credential) for server in service.ice_servers()]
+
     media = MediaSettings(
-        ice_servers=tuple(relays),
+        ice_servers=relays,
         keep_candidates=settings.media == "internet",
         start_kilobits=HELD_RATE // 1000 if settings.media == "lan" else None,
     )

@@ -5,11 +5,20 @@ import contextlib
 import selectors
 import socket
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 
 import pytest
 from aiortc import RTCIceServer
 
+from stream.app import Service
+from stream.engine import Engine
+from stream.hub import Hub
 from stream.media import Connection, MediaSettings, NoAnswerInTime
+from stream.metrics import Metrics
+from stream.security import Gate
+from stream.server import make_hub
+from stream.settings import Relay
+from tests.stream.running import SETTINGS
 from tests.stream.visitor import OFFER
 
 
@@ -49,7 +58,8 @@ def silent() -> Iterator[MediaSettings]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        yield MediaSettings((RTCIceServer(f"stun:{address}"), RTCIceServer(f"turn:{address}", "name", "secret")))
+        relays = RTCIceServer(f"stun:{address}"), RTCIceServer(f"turn:{address}", "name", "secret")
+        yield MediaSettings(lambda: relays)
 
 
 async def answer(settings: MediaSettings) -> str:
@@ -62,6 +72,24 @@ async def answer(settings: MediaSettings) -> str:
 
 def test_the_video_does_without_silent_relays(silent: MediaSettings) -> None:
     assert "typ host" in run_hastily(answer(silent))
+
+
+def test_credentials_are_as_fresh_as_the_connection(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(SETTINGS, relay=Relay(turn=("turn:relay.example:3478",), turn_secret="S"))
+    service = Service(settings, Gate(None), Metrics(), "0")
+
+    def ends_s(now_s: float, hub: Hub) -> int:
+        monkeypatch.setattr("stream.app.time.time", lambda: now_s)
+        (server,) = hub.settings.media.ice_servers()
+        return int(str(server.username).split(":")[0])
+
+    async def serve() -> None:
+        hub = make_hub(service, engine)
+        assert ends_s(2e9, hub) > 2e9
+        assert ends_s(3e9, hub) > 3e9
+        await hub.close()
+
+    asyncio.run(serve())
 
 
 def test_an_offer_is_not_blamed_for_a_server_that_is_slow(
