@@ -90,6 +90,7 @@ class Hub:
         if for_good:
             await self.end(session, "client")
             return
+        self._release_hold(session)  # of a socket that came and went while this one's media closed
         loop = asyncio.get_running_loop()
         hold_s = self.settings.limits.hold_s
         self._holds[session.id] = loop.call_later(hold_s, self._end_later, session)
@@ -214,6 +215,8 @@ class Hub:
 
     def _tick(self, session: Session) -> None:
         """A session that fails here goes, and the others are looked after all the same."""
+        if session.closed:  # it keeps its place until nothing of it is left
+            return
         try:
             reason = session.tick()
         except Exception as error:

@@ -123,12 +123,12 @@ class Session:
         self._last_frame_s = time.monotonic()
 
     async def detach(self, own: Outbox) -> bool:
-        """The socket is gone: end its media at once. False where another socket has taken over."""
+        """The socket is gone: end its media at once. False where another socket has taken over, if only meanwhile."""
         if self._listeners.own is not own:
             return False
         self._listeners.own = None
         await self._end_media()
-        return True
+        return self._listeners.own is None
 
     async def close(self, reason: ByeReason, retry_s: float | None = None, code: int = 1000) -> None:
         """End everything; within GONE_WITHIN_S nothing is left."""
@@ -242,14 +242,14 @@ class Session:
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _publish(self, source: object, params: Params, size_px: tuple[int, int], hint: Hint | None) -> None:
+        if params.state != self._state:
+            event("state", session=self.id, now=params.state, before=self._state)
+        self._state, self._hint = params.state, hint  # the head's, and the identity's that comes next
         if source is not self._connection:  # its RTP times mean nothing any more
             return
         self._listeners.tell_params(Update(params, size_px, len(self._engine.facts.expression_names)))
         self._rates["tracked"].event()
         self._metrics.frames_tracked.inc()
-        if params.state != self._state:
-            event("state", session=self.id, now=params.state, before=self._state)
-        self._state, self._hint = params.state, hint
         self._tell_state()
 
     def _show(self, source: object, overlay: VideoFrame) -> None:

@@ -16,6 +16,7 @@ from render import borrowed
 from stream.engine import Engine
 from stream.media import MediaSettings
 from stream.metrics import Metrics
+from stream.protocol import Control, Params, TimesMs
 from stream.session import Session
 from tests.stream.running import PATIENT, Running, running, soon, tracking_threads
 from tests.stream.visitor import OFFER, Message, Visitor, visitor
@@ -149,6 +150,26 @@ def test_an_identity_is_kept_that_was_told_before_a_frame_was_tracked_with_it(en
 
     (kept,) = asyncio.run(learn())
     assert kept is identity
+
+
+def test_a_head_begun_anew_is_not_kept_before_it_is_learned(engine: Engine) -> None:
+    """Even where it is told after its connection has gone."""
+    identity = Identity(torch.zeros(engine.head.identity_size), 500.0, (640, 480), engine.head.name, engine.head.sha256)
+    nothing = dict.fromkeys(("expression", "jaw", "eyes", "neck", "camera", "blendshapes", "error_iod"))
+
+    async def begin_anew() -> list[Identity]:
+        kept: list[Identity] = []
+        session = Session(engine, MediaSettings(), PATIENT, "off", Metrics())
+        session.on_identity = kept.append
+        session._state = "TRACKING"
+        session.control(Control(re_enroll=True))
+        params = Params(index=0, rtp_time=0, time_s=0.0, state="ENROLLING", times_ms=TimesMs(0.0, 0.0, 0.0), **nothing)
+        session._publish(object(), params, (640, 480), None)
+        session._learned(identity, session._worker.forgotten)
+        session._keep_identity()
+        return kept
+
+    assert not asyncio.run(begin_anew())
 
 
 # Hostile words.
