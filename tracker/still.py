@@ -78,10 +78,13 @@ class StillDetector:
         self._upright.close()
 
     def _surest(self, image: NDArray[np.uint8], upright: Reading | None) -> Reading | None:
-        """Of the face as found upright and in the turned pictures; numbers count faces as the picture has them."""
+        """Of the face as found upright and in the turned pictures.
+
+        Numbers count faces as the picture has them: one not found there could be anybody in the turned ones.
+        """
         best = upright
         where = None if upright is None else region_of_landmarks(upright.points_px)
-        for turned in () if self._by_number else _turned(image):
+        for turned in () if self._by_number and upright is None else _turned(image):
             seen = self._upright.detect(turned.image)
             if seen is None or sureness(seen.presence) < LEAST_SURE:
                 continue

@@ -25,8 +25,8 @@ def shots() -> tuple[Shot, Shot]:
     return ahead, aside
 
 
-def detect(image: NDArray[np.uint8]) -> Landmarks:
-    detector = open_detector("mesh", still=True)
+def detect(image: NDArray[np.uint8], face: str = "largest") -> Landmarks:
+    detector = open_detector("mesh", still=True, face=face)
     try:
         found = detector.detect(image)
     finally:
@@ -35,11 +35,13 @@ def detect(image: NDArray[np.uint8]) -> Landmarks:
     return found
 
 
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_photo_that_lies_on_its_side_is_read_as_an_upright_one(quarters: int) -> None:
+@pytest.mark.parametrize(
+    ("quarters", "face"), [(1, "largest"), (2, "largest"), (3, "largest"), (1, "1"), (2, "1"), (3, "1")]
+)
+def test_a_photo_that_lies_on_its_side_is_read_as_an_upright_one(quarters: int, face: str) -> None:
     image = shots()[0].image
     upright = detect(image)
-    found = detect(np.ascontiguousarray(np.rot90(image, quarters)))
+    found = detect(np.ascontiguousarray(np.rot90(image, quarters)), face)
     x, y = (upright.points_px - np.array((image.shape[1], image.shape[0])) / 2).T
     for _ in range(quarters):
         x, y = y, -x
