@@ -41,7 +41,7 @@ class DepthTurn:
             rotation = layout.unpack(state, state.new_zeros(len(state), 2)).camera.rotation
             missing = axis_angle_from_matrix(self.rotation @ rotation.transpose(1, 2))  # [N, 3]
             hessian, gradient = normal.hessian.clone(), normal.gradient.clone()
-            hessian[:, columns, columns] += self.precision[:, None, None] * torch.eye(3)
+            hessian[:, columns, columns] += self.precision[:, None, None] * torch.eye(3).to(hessian)
             gradient[:, columns] -= self.precision[:, None] * missing
             error = self.precision * missing.square().sum(1)
             return replace(
