@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +49,8 @@ def _part(path: Path) -> Path:
 
 def png(picture: NDArray[np.uint8]) -> bytes:
     """Of RGB. Runs of bytes alone are looked for: as small as with the usual search, and five times as fast."""
+    import cv2  # here, so that the commands that write no picture need not wait for it
+
     how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     encoded, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), how)
     assert encoded
