@@ -1,7 +1,7 @@
 """`overlay.mp4`: the source's frames as they were drawn on, and its sound."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from tracker.jobs.handover import Handover
 from tracker.jobs.reading import open_container
 
 Picture = NDArray[np.uint8]
+Drawing = Callable[[], Picture]
 
 TICKS = 90_000  # a second
 SOUND_IN_MP4 = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
@@ -25,14 +26,14 @@ MOST_PIXELS = 1920 * 1088  # larger frames are halved: an overlay is for looking
 
 
 class OverlayVideo:
-    """Encodes in a thread of its own. Used as a context; what was added until an error or Ctrl-C is kept."""
+    """Draws and encodes in a thread of its own. Used as a context; what was added until an error or Ctrl-C is kept."""
 
     def __init__(self, path: Path, source: Path | None, fps: float) -> None:
         """`source` is what the sound is taken from."""
         self._path = path
         self._source = source
         self._fps = fps
-        self._box: Handover[tuple[Picture, float] | None] = Handover(FRAMES_WAITING)
+        self._box: Handover[tuple[Drawing, float] | None] = Handover(FRAMES_WAITING)
         self._thread = threading.Thread(target=self._run, name="overlay", daemon=True)
         self._ended = False
         self.error: Exception | None = None  # what kept it from being written, known after the end
@@ -49,12 +50,20 @@ class OverlayVideo:
 
     def add(self, image: Picture, time_s: float) -> None:
         """One frame more, in the order of time."""
-        self._box.put((image, time_s))
+        self.add_drawing(lambda: image, time_s)
 
-    def _take(self) -> tuple[Picture, float] | None:
+    def add_drawing(self, draw: Drawing, time_s: float) -> None:
+        """One frame more, which is drawn beside whatever comes next."""
+        self._box.put((draw, time_s))
+
+    def _take(self) -> tuple[Drawing, float] | None:
         item = self._box.take()
         self._ended = item is None
         return item
+
+    def _drawn(self) -> tuple[Picture, float] | None:
+        item = self._take()
+        return None if item is None else (item[0](), item[1])
 
     def _run(self) -> None:
         part = self._path.with_name(self._path.name + ".part")
@@ -67,7 +76,7 @@ class OverlayVideo:
                 self._take()
 
     def _write(self, part: Path) -> None:
-        first = self._take()
+        first = self._drawn()
         if first is None:
             return
         size = _even_size(*first[0].shape[1::-1])
@@ -84,7 +93,7 @@ class OverlayVideo:
                 for packet in video.encode(_frame(item[0], size, last)):
                     sound.mux_until(float(packet.dts * packet.time_base))
                     output.mux(packet)
-                item = self._take()
+                item = self._drawn()
             output.mux(video.encode(None))
             sound.mux_until(last / TICKS + 1 / self._fps)
         part.replace(self._path)
@@ -128,7 +137,8 @@ def _video_stream(output: Any, size: tuple[int, int], fps: float) -> Any:
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS) if x264 else Fraction(1, 65_535)  # MPEG-4's finest
-    stream.options = {"preset": "veryfast", "crf": "23"} if x264 else {"qscale": "4"}
+    # More threads, or a slower preset, take from the tracking beside it what they bring.
+    stream.options = {"preset": "superfast", "crf": "23", "threads": "1"} if x264 else {"qscale": "4"}
     return stream
 
 

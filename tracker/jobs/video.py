@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def follow(video: Video, tracker: HeadTracker, folder: Path, mode: OverlayMode, 
                 tracked.skin.observe(frame, result, tracker.identity, make=make)
             if overlay:
                 texture = saved or (tracked.skin.texture if tracked.skin else None)
-                overlay.add(renderer.draw(frame.image, result, tracker.identity, mode, texture=texture), frame.time_s)
+                drawing = partial(renderer.draw, frame.image, result, tracker.identity, mode, texture=texture)
+                overlay.add_drawing(drawing, frame.time_s)
             tell(len(tracked.rows), max(video.frames_promised, len(tracked.rows)))
     if overlay and overlay.error:
         video.lost.append(f"overlay.mp4 could not be written: {overlay.error}")
@@ -151,7 +153,8 @@ def follow_pixels(
                 result = tracked.rows[place] = pixels.refine(frame, result)
             if overlay:
                 texture = solved.texture if solved else None
-                overlay.add(renderer.draw(frame.image, result, identity, mode, texture=texture), frame.time_s)
+                drawing = partial(renderer.draw, frame.image, result, identity, mode, texture=texture)
+                overlay.add_drawing(drawing, frame.time_s)
             tracked.gone_through, tracked.pixel_seconds = place + 1, time.perf_counter() - started
             tell(place + 1, len(tracked.rows))
     if overlay and overlay.error:
