@@ -10,8 +10,6 @@ import functools
 import math
 import os
 import tempfile
-import zipfile
-import zlib
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,11 +28,10 @@ from tracker.region import Region
 from tracker.search import FaceChoice, FaceSearch, FoundFace
 from tracker.square import shrink_for, square_of
 from tracker.still import StillDetector
+from tracker.task_file import TASK_MODELS, find_task_file, unpack_task
 
 DETECTORS = ("mesh", "task")
 PRESENCE = 0.5  # MediaPipe's own threshold
-MAX_MODEL_BYTES = 64 << 20
-_TASK_MODELS = ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
 
 
 class LandmarkDetector(Protocol):
@@ -203,7 +200,7 @@ class TaskNet(_RegionNet):
 
     def __init__(self, file: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="mien-") as folder:  # the models are open once the graph runs
-            graph = _task_graph(_unpack_task(file, Path(folder)))
+            graph = _task_graph(unpack_task(file, Path(folder)))
             super().__init__(graph, ("landmarks", "presence", "scores"))
 
     def _packets(self, square: NDArray[np.uint8]) -> dict[str, Any]:
@@ -368,33 +365,11 @@ def _task_graph(folder: Path) -> Any:
     detector = config.node[2].options.Extensions[
         face_landmarks_detector_graph_options_pb2.FaceLandmarksDetectorGraphOptions.ext
     ]
-    detector.base_options.model_asset.file_name = str(folder / _TASK_MODELS[0])
+    detector.base_options.model_asset.file_name = str(folder / TASK_MODELS[0])
     detector.min_detection_confidence = PRESENCE
     blendshapes = config.node[3].options.Extensions[face_blendshapes_graph_options_pb2.FaceBlendshapesGraphOptions.ext]
-    blendshapes.base_options.model_asset.file_name = str(folder / _TASK_MODELS[1])
+    blendshapes.base_options.model_asset.file_name = str(folder / TASK_MODELS[1])
     return config
-
-
-def _unpack_task(file: Path, folder: Path) -> Path:
-    """Write the two models that we run out of face_landmarker.task into the folder."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for name in _TASK_MODELS:
-                if archive.getinfo(name).file_size > MAX_MODEL_BYTES:
-                    raise MienError(f"{file}: expected a {name} of at most {MAX_MODEL_BYTES} bytes; get the file again")
-                (folder / name).write_bytes(archive.read(name))
-    except FileNotFoundError:
-        raise MienError(f"{file}: no such file; `mien heads get face-landmarker` says how to come by it") from None
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise MienError(f"{file}: expected MediaPipe's face_landmarker.task, but {error}; get it again") from error
-    return folder
-
-
-def find_task_file() -> Path:
-    """Where the user's face_landmarker.task stands."""
-    from models.library import models_folder
-
-    return models_folder() / "face_landmarker.task"
 
 
 def _import_mediapipe() -> Any:
