@@ -38,13 +38,18 @@ class Visit:
         await session.offer(Offer(OFFER))
         return session
 
+    async def lose_socket(self, session: Session) -> "asyncio.Task[None]":
+        """What is done then has begun, and waits for the media."""
+        leaving = asyncio.create_task(self.hub.leave(session, self.own, for_good=False))
+        await soon(lambda: not session.attached)
+        return leaving
+
 
 def test_a_session_that_comes_back_meanwhile_stays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     async def visit() -> None:
         visit = Visit(engine, SessionLimits(hold_s=0.0), monkeypatch)
         session = await visit.begin()
-        leaving = asyncio.create_task(visit.hub.leave(session, visit.own, for_good=False))
-        await soon(lambda: not session.attached)
+        leaving = await visit.lose_socket(session)
         again = Outbox(False)
         _, resumed = await visit.hub.place(Hello(resume=session.resume_id), again)
         visit.released.set()
@@ -63,8 +68,7 @@ def test_a_session_that_comes_and_goes_meanwhile_is_held_once(engine: Engine, mo
     async def visit() -> None:
         visit = Visit(engine, SessionLimits(hold_s=300.0), monkeypatch)
         session = await visit.begin()
-        leaving = asyncio.create_task(visit.hub.leave(session, visit.own, for_good=False))
-        await soon(lambda: not session.attached)
+        leaving = await visit.lose_socket(session)
         again = Outbox(False)
         await visit.hub.place(Hello(resume=session.resume_id), again)
         await visit.hub.leave(session, again, for_good=False)
